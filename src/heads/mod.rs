@@ -1,0 +1,1 @@
+//! Tensors and readings to meaning: pure functions between encode and outcome.

@@ -1,0 +1,1 @@
+//! Networks: tensors in, tensors out. Knows nothing of packets, files of data sets, or threads.

@@ -1,0 +1,1 @@
+//! Sensors and data sets to frames: one file per source.

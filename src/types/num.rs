@@ -1,0 +1,47 @@
+//! The one place where numbers are narrowed, each with its rule in its name.
+//!
+//! `as` saturates for float to integer (NaN becomes zero) and rounds for `f64` to `f32`; these functions say so at the call.
+#![allow(clippy::cast_possible_truncation)]
+
+/// Nearest `i64`, saturating; NaN becomes 0.
+pub fn round_i64(value: f64) -> i64 {
+    value.round() as i64
+}
+/// Nearest `f32`.
+pub const fn f32(value: f64) -> f32 {
+    value as f32
+}
+/// Nearest 8-bit level, saturating to 0..=255; NaN becomes 0.
+pub fn level(value: f32) -> u8 {
+    value.round() as u8
+}
+/// Nearest 16-bit level, saturating; NaN becomes 0.
+pub fn level16(value: f32) -> u16 {
+    value.round() as u16
+}
+/// The pixel column or row that holds a coordinate (pixel centres at integers), or `None` outside `0..size`.
+pub fn pixel(coordinate: f64, size: usize) -> Option<usize> {
+    let nearest = coordinate.round();
+    (nearest >= 0.0 && nearest < size as f64).then_some(nearest as usize)
+}
+/// Cell index by rounding down, or `None` outside `0..count`.
+pub fn cell(coordinate: f64, count: usize) -> Option<usize> {
+    let floor = coordinate.floor();
+    (floor >= 0.0 && floor < count as f64).then_some(floor as usize)
+}
+/// To `u32`, saturating.
+pub fn u32(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+/// To `u16`, saturating.
+pub fn u16(value: usize) -> u16 {
+    u16::try_from(value).unwrap_or(u16::MAX)
+}
+/// To `usize`; lossless on the 32- and 64-bit machines we build for.
+pub const fn usize(value: u32) -> usize {
+    value as usize
+}
+/// Nanoseconds of a duration, saturating at 585 years.
+pub fn nanos(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
