@@ -108,7 +108,12 @@ pub struct Calibration {
 impl Calibration {
     /// A sensor at the vehicle's origin with unknown lens: what a bare folder of pictures has.
     pub fn unknown(sensor: &str) -> Self {
-        Self { intrinsics: None, distortion: Distortion::None, extrinsics: Pose::identity(FrameId::vehicle(), FrameId::new(sensor)), version: 0 }
+        Self {
+            intrinsics: None,
+            distortion: Distortion::None,
+            extrinsics: Pose::identity(FrameId::vehicle(), FrameId::new(sensor)),
+            version: 0,
+        }
     }
     /// A forward-looking camera at the vehicle's origin: camera z is vehicle x, camera x is vehicle -y, camera y is vehicle -z.
     pub fn forward_camera(sensor: &str, intrinsics: Intrinsics) -> Self {

@@ -1,6 +1,9 @@
 //! One reading of one sensor.
 
-use super::{Calibration, DepthImage, EgoState, Fragment, Gnss, HostTime, Imu, LabelImage, PointCloud, RadarScan, RgbImage, SensorId, SensorTime, ThermalImage};
+use super::{
+    Calibration, DepthImage, EgoState, Fragment, Gnss, HostTime, Imu, LabelImage, PointCloud, RadarScan, RgbImage, SensorId, SensorTime,
+    ThermalImage,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
