@@ -1,0 +1,279 @@
+//! Frames of several sensors into bundles of one instant.
+//!
+//! *In*: frames in the order of capture per sensor. *Out*: one [`Bundle`] per frame of the reference sensor, with the
+//! nearest frame of every other sensor within the window, or a note that it is missing. A bundle is due when every
+//! sensor has shown a frame past the instant or has ended; live, also when the reference has waited for the deadline.
+//! A reference that falls silent is stood in for by the earliest frame that waits, so nothing ever hangs.
+//! *Invariant*: no bundle holds a frame further than the window from its instant; every frame pushed comes out once, in
+//! a bundle or in a tally.
+
+use crate::types::{Bundle, Frame, HostTime, Presence, SensorId, SensorTime};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How frames are brought together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Align {
+    /// The sensor whose frames make the bundles; the first of the pipeline where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Largest distance in time from the reference, milliseconds.
+    pub window_ms: f64,
+    /// Live: how long a reference frame waits for the others, milliseconds. Longer than the slowest sensor's period.
+    pub deadline_ms: f64,
+    /// Time to add to a sensor's stamps before they are compared, milliseconds, by sensor (shutter or trigger offsets).
+    pub offset_ms: BTreeMap<String, f64>,
+}
+
+impl Default for Align {
+    fn default() -> Self {
+        Self { reference: None, window_ms: 50.0, deadline_ms: 250.0, offset_ms: BTreeMap::new() }
+    }
+}
+
+fn duration(ms: f64) -> Duration {
+    Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()
+}
+
+/// Where one sensor's frames went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Read from the source, good or bad.
+    pub captured: u64,
+    /// In a bundle that went on.
+    pub used: u64,
+    /// Pushed out of the queue before the aligner by a newer frame.
+    pub replaced: u64,
+    /// Came after its bundle had left.
+    pub late: u64,
+    /// Unreadable, invalid, or without a bundle to belong to.
+    pub rejected: u64,
+    /// Still waiting when the run ended.
+    pub in_flight: u64,
+    /// Why frames were rejected, with how many; past sixteen reasons the rest is counted together.
+    pub reasons: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Counts one rejected frame.
+    pub fn reject(&mut self, reason: &str) {
+        self.rejected += 1;
+        let key = if self.reasons.len() < 16 || self.reasons.contains_key(reason) { reason } else { "other reasons" };
+        *self.reasons.entry(key.to_owned()).or_default() += 1;
+    }
+    /// Whether every frame is accounted for.
+    pub const fn adds_up(&self) -> bool {
+        self.captured == self.used + self.replaced + self.late + self.rejected + self.in_flight
+    }
+}
+
+struct Lane {
+    sensor: SensorId,
+    offset: i64,
+    waiting: VecDeque<Frame>,
+    ended: bool,
+    missed_last: bool,
+    tally: Tally,
+}
+
+impl Lane {
+    fn time(&self, frame: &Frame) -> SensorTime {
+        SensorTime::from_nanos(frame.captured.nanos().saturating_add(self.offset))
+    }
+    fn settled(&self, at: SensorTime) -> bool {
+        self.ended || self.waiting.back().is_some_and(|f| self.time(f) >= at)
+    }
+    /// Takes the frame nearest to `at` within `window`; what is older than it can belong to no later bundle.
+    fn take(&mut self, at: SensorTime, window: Duration) -> Option<Frame> {
+        let nearest = self.waiting.iter().enumerate().map(|(i, f)| (self.time(f).distance(at), i)).min();
+        let Some((_, index)) = nearest.filter(|(distance, _)| *distance <= window) else {
+            while self.waiting.front().is_some_and(|f| self.time(f) < at.before(window)) {
+                self.waiting.pop_front();
+                self.tally.reject("no bundle within the window");
+            }
+            return None;
+        };
+        for _ in 0..index {
+            self.waiting.pop_front();
+            self.tally.reject("surplus: a nearer frame was taken");
+        }
+        self.tally.used += 1;
+        self.waiting.pop_front()
+    }
+}
+
+/// The bookkeeping of alignment, without threads or clocks of its own.
+pub struct Aligner {
+    lanes: Vec<Lane>,
+    reference: usize,
+    window: Duration,
+    deadline: Duration,
+    last: Option<SensorTime>,
+}
+
+impl Aligner {
+    /// An aligner for these sensors, in this order.
+    pub fn new(sensors: &[SensorId], align: &Align) -> Self {
+        let lane = |&sensor: &SensorId| {
+            let ms = align.offset_ms.get(sensor.name()).copied().unwrap_or(0.0);
+            let offset = crate::types::num::round_i64(ms * 1e6);
+            Lane { sensor, offset, waiting: VecDeque::new(), ended: false, missed_last: false, tally: Tally::default() }
+        };
+        let named = align.reference.as_deref();
+        let reference = sensors.iter().position(|s| Some(s.name()) == named).unwrap_or(0);
+        Self {
+            lanes: sensors.iter().map(lane).collect(),
+            reference,
+            window: duration(align.window_ms),
+            deadline: duration(align.deadline_ms),
+            last: None,
+        }
+    }
+    fn lane(&mut self, sensor: SensorId) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|l| l.sensor == sensor)
+    }
+    /// Takes in a frame; one whose bundle has left is counted as late.
+    pub fn push(&mut self, frame: Frame) {
+        let (last, window) = (self.last, self.window);
+        let Some(lane) = self.lane(frame.sensor) else { return };
+        let time = lane.time(&frame);
+        match last {
+            Some(at) if lane.missed_last && time <= at.after(window) && time >= at.before(window) => lane.tally.late += 1,
+            Some(at) if time < at.before(window) => lane.tally.late += 1,
+            _ => lane.waiting.push_back(frame),
+        }
+    }
+    /// The sensor will give no more frames.
+    pub fn end(&mut self, sensor: SensorId) {
+        if let Some(lane) = self.lane(sensor) {
+            lane.ended = true;
+        }
+    }
+    /// Sensors whose next frame is needed before a bundle can be made.
+    pub fn lacking(&self) -> impl Iterator<Item = SensorId> + '_ {
+        let at = self.pivot(None).and_then(|p| self.lanes.get(p)).and_then(|l| l.waiting.front().map(|f| l.time(f)));
+        self.lanes.iter().filter(move |l| !l.ended && at.map_or(l.waiting.is_empty(), |at| !l.settled(at))).map(|l| l.sensor)
+    }
+    /// Which sensor's front frame makes the next bundle; `now` is given where deadlines count.
+    fn pivot(&self, now: Option<HostTime>) -> Option<usize> {
+        let reference = self.lanes.get(self.reference)?;
+        if !reference.waiting.is_empty() {
+            return Some(self.reference);
+        }
+        let overdue = |l: &Lane| l.waiting.front().is_some_and(|f| now.is_some_and(|n| n >= f.arrived.after(self.deadline)));
+        if !reference.ended && !self.lanes.iter().any(overdue) {
+            return None;
+        }
+        let heads = self.lanes.iter().enumerate().filter_map(|(i, l)| l.waiting.front().map(|f| (l.time(f), i)));
+        heads.min().map(|(_, i)| i)
+    }
+    /// When the next bundle must leave even if sensors are missing.
+    pub fn due(&self) -> Option<HostTime> {
+        let arrivals = self.lanes.iter().filter_map(|l| l.waiting.front().map(|f| f.arrived));
+        arrivals.min().map(|t| t.after(self.deadline))
+    }
+    /// The next bundle that is due. `now` is `None` where nothing may be given up on (`offline`, `lockstep`).
+    pub fn next(&mut self, now: Option<HostTime>) -> Option<Bundle> {
+        let pivot = self.pivot(now)?;
+        let lane = self.lanes.get(pivot)?;
+        let front = lane.waiting.front()?;
+        let (at, arrived) = (lane.time(front), front.arrived);
+        let expired = now.is_some_and(|n| n >= arrived.after(self.deadline));
+        if !expired && !self.lanes.iter().all(|l| l.settled(at)) {
+            return None;
+        }
+        let window = self.window;
+        let (mut frames, mut presence, mut skew) =
+            (Vec::with_capacity(self.lanes.len()), Vec::with_capacity(self.lanes.len()), Duration::ZERO);
+        for lane in &mut self.lanes {
+            let taken = lane.take(at, window);
+            lane.missed_last = taken.is_none();
+            presence.push((
+                lane.sensor,
+                if taken.is_some() {
+                    Presence::Ok
+                } else if lane.ended {
+                    Presence::Ended
+                } else {
+                    Presence::Missing
+                },
+            ));
+            if let Some(frame) = taken {
+                skew = skew.max(lane.time(&frame).distance(at));
+                frames.push(frame);
+            }
+        }
+        self.last = Some(at);
+        Some(Bundle { at, frames, presence, skew })
+    }
+    /// Whether nothing waits and nothing will come.
+    pub fn finished(&self) -> bool {
+        self.lanes.iter().all(|l| l.ended && l.waiting.is_empty())
+    }
+    /// Where the frames went; what still waits is in flight. `captured` and `replaced` are the source's to add.
+    pub fn tallies(&self) -> Vec<(SensorId, Tally)> {
+        let tally = |l: &Lane| {
+            let mut t = l.tally.clone();
+            t.in_flight += l.waiting.len() as u64;
+            (l.sensor, t)
+        };
+        self.lanes.iter().map(tally).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Calibration, Imu, Payload};
+    use std::sync::Arc;
+
+    fn frame(sensor: &str, ms: i64) -> Frame {
+        let captured = SensorTime::from_nanos(ms * 1_000_000);
+        let arrived = HostTime::from_nanos(ms * 1_000_000);
+        let calibration = Arc::new(Calibration::unknown(sensor));
+        Frame { sensor: SensorId::new(sensor), seq: 0, captured, arrived, calibration, payload: Payload::Imu(Imu::default()) }
+    }
+    fn two(window_ms: f64) -> Aligner {
+        let align = Align { window_ms, deadline_ms: 100.0, ..Align::default() };
+        Aligner::new(&[SensorId::new("a"), SensorId::new("b")], &align)
+    }
+
+    #[test]
+    fn the_nearest_frame_is_taken_and_the_surplus_counted() {
+        let mut al = two(20.0);
+        al.push(frame("a", 100));
+        [82, 99, 103].iter().for_each(|&t| al.push(frame("b", t)));
+        let bundle = al.next(None).unwrap();
+        assert_eq!(bundle.frame(SensorId::new("b")).unwrap().captured.nanos(), 99_000_000);
+        assert_eq!(bundle.skew, Duration::from_millis(1));
+        assert_eq!(al.tallies()[1].1.rejected, 1);
+    }
+
+    #[test]
+    fn offline_waits_and_live_gives_up_at_the_deadline() {
+        let mut al = two(20.0);
+        al.push(frame("a", 100));
+        assert!(al.next(None).is_none());
+        assert!(al.next(Some(HostTime::from_nanos(150_000_000))).is_none());
+        let bundle = al.next(Some(HostTime::from_nanos(200_000_000))).unwrap();
+        assert_eq!(bundle.presence[1].1, Presence::Missing);
+        al.push(frame("b", 101));
+        assert_eq!(al.tallies()[1].1.late, 1);
+    }
+
+    #[test]
+    fn a_silent_reference_is_stood_in_for() {
+        let mut al = two(20.0);
+        al.push(frame("b", 100));
+        assert!(al.next(Some(HostTime::from_nanos(120_000_000))).is_none());
+        let bundle = al.next(Some(HostTime::from_nanos(200_000_000))).unwrap();
+        assert_eq!(bundle.presence, vec![(SensorId::new("a"), Presence::Missing), (SensorId::new("b"), Presence::Ok)]);
+        al.end(SensorId::new("a"));
+        al.push(frame("b", 300));
+        al.end(SensorId::new("b"));
+        assert_eq!(al.next(None).unwrap().presence[0].1, Presence::Ended);
+        assert!(al.finished());
+    }
+}
