@@ -1,1 +1,104 @@
-//! One file per verb.
+//! The command line: one file per verb.
+//!
+//! Exit 0: done. 1: it ran, and the answer is no. 2: it could not run. 130: Ctrl-C, after the sinks were finished.
+//! Results go to standard output, everything else to standard error, an error as one line that starts with `error:`.
+
+mod bench;
+mod check;
+mod doctor;
+mod machine;
+mod models;
+mod output;
+mod run;
+
+pub use output::Format;
+
+use crate::types::Error;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// How a verb ended, other than by an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Done: exit 0.
+    Done,
+    /// It ran, and the answer is no: exit 1.
+    No,
+    /// It could not run, and has said why on standard error: exit 2.
+    Refused,
+    /// Ctrl-C, after the sinks were finished: exit 130.
+    Interrupted,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        Self::from(match ending {
+            Ending::Done => 0,
+            Ending::No => 1,
+            Ending::Refused => 2,
+            Ending::Interrupted => 130,
+        })
+    }
+}
+
+/// Multi-modal perception in one process: sensors through threaded stages into a viewer, recordings and a report.
+#[derive(Parser)]
+#[command(name = "sensorium", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run a pipeline.
+    Run(run::Args),
+    /// Validate a pipeline without running it; every problem is listed at once.
+    Check(check::Args),
+    /// What this build and machine can do, and what would bring the rest.
+    Doctor(doctor::Args),
+    /// Time the machinery on this machine.
+    #[command(subcommand)]
+    Bench(bench::Verb),
+    /// The networks in this build.
+    #[command(subcommand)]
+    Models(models::Verb),
+}
+
+/// Parses the arguments, runs the verb, says what went wrong.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(stop) => return usage(&stop),
+    };
+    output::log_to_stderr();
+    output::quiet_panics();
+    let outcome = match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Check(args) => check::check(&args),
+        Verb::Doctor(args) => doctor::doctor(&args),
+        Verb::Bench(verb) => bench::bench(&verb),
+        Verb::Models(verb) => models::models(&verb),
+    };
+    match outcome {
+        Ok(ending) => ending.into(),
+        Err(error) => {
+            output::error(&error.to_string());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// `--help` and `--version` are results; anything else is one line, as every error.
+fn usage(stop: &clap::Error) -> ExitCode {
+    if !stop.use_stderr() || stop.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return stop.print().map_or(ExitCode::from(2), |()| ExitCode::from(if stop.use_stderr() { 2 } else { 0 }));
+    }
+    let text = stop.render().to_string();
+    let useful =
+        text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("Usage:") && !l.starts_with("For more information"));
+    output::error(useful.collect::<Vec<_>>().join("; ").trim_start_matches("error: "));
+    ExitCode::from(2)
+}
+
+type Result<T = Ending> = std::result::Result<T, Error>;

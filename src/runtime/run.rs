@@ -52,12 +52,13 @@ impl Board {
     }
 }
 
-/// A thread that gives its source back, or nothing.
+/// A thread, and what it gives back.
 type Thread = JoinHandle<Ended>;
 enum Ended {
     Source(Arc<str>, Box<dyn Source>),
     Align(u64, u64),
-    Node,
+    Stage,
+    Sink(#[expect(dead_code, reason = "kept until the account was read")] Box<dyn Sink>),
 }
 
 fn spawn(name: &str, body: impl FnOnce() -> Ended + Send + 'static) -> Result<Thread> {
@@ -105,7 +106,15 @@ impl Pipeline {
     /// # Errors
     /// Where the graph has problems (all of them, see [`check`](Self::check)), a sink cannot be started, or the system
     /// gives no thread. What goes wrong later is in the report.
-    pub fn run(mut self, stop: &Stop) -> Result<Report> {
+    pub fn run(self, stop: &Stop) -> Result<Report> {
+        self.run_then(stop, |_| {})
+    }
+
+    /// Likewise; `after` is called with the account while the sinks still exist, so that a viewer's server stays up.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_then(mut self, stop: &Stop, after: impl FnOnce(&Report)) -> Result<Report> {
         let problems = self.check();
         if !problems.is_empty() {
             return Err(Error::mismatch("a sound pipeline", problems.join("; "), format!("pipeline `{}`", self.name)));
@@ -126,7 +135,9 @@ impl Pipeline {
         let threads = self.launch(&mut wires, &board, &tallies, &cx, &layout)?;
         drop(wires);
         let ended = watch(threads, &board, &cx, self.hang_after);
-        Ok(self.account(ended, &board, &tallies, &layout, HostTime::now().since(began)))
+        let report = self.account(&ended, &board, &tallies, &layout, HostTime::now().since(began));
+        after(&report);
+        Ok(report)
     }
 
     fn board(&self, wires: &Wires) -> Board {
@@ -211,7 +222,7 @@ impl Pipeline {
             let thread = StageThread { name, stage, remake, on_error, intake, outs, stats, cx: cx.clone() };
             threads.push(spawn(&node.name, move || {
                 thread.run();
-                Ended::Node
+                Ended::Stage
             })?);
         }
         for (node, stats) in self.sinks.drain(..).zip(stats) {
@@ -222,21 +233,18 @@ impl Pipeline {
             };
             let (sink, remake, on_error) = (node.body, node.remake, node.wiring.on_error);
             let thread = SinkThread { sink, remake, on_error, intake, stats, cx: cx.clone(), layout: layout.clone() };
-            threads.push(spawn(&node.name, move || {
-                thread.run();
-                Ended::Node
-            })?);
+            threads.push(spawn(&node.name, move || Ended::Sink(thread.run()))?);
         }
         Ok(threads)
     }
 
-    fn account(&self, ended: Vec<Ended>, board: &Board, tallies: &Tallies, layout: &super::traits::Layout, wall: Duration) -> Report {
+    fn account(&self, ended: &[Ended], board: &Board, tallies: &Tallies, layout: &super::traits::Layout, wall: Duration) -> Report {
         let (mut bundles, mut incomplete, mut pools) = (0, 0, Vec::new());
         for end in ended {
             match end {
                 Ended::Source(name, source) => pools.extend(source.pools().into_iter().map(|(p, fill)| (format!("{name}/{p}"), fill))),
-                Ended::Align(made, lacked) => (bundles, incomplete) = (made, lacked),
-                Ended::Node => {}
+                Ended::Align(made, lacked) => (bundles, incomplete) = (*made, *lacked),
+                Ended::Stage | Ended::Sink(_) => {}
             }
         }
         let tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);

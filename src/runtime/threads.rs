@@ -305,18 +305,19 @@ pub(super) struct SinkThread {
 }
 
 impl SinkThread {
-    pub(super) fn run(mut self) {
+    /// Takes packets until nothing comes, finishes the sink, and gives it back.
+    pub(super) fn run(mut self) -> Box<dyn Sink> {
         while let Some((packet, _, token)) = self.intake.next() {
             self.accept((packet, Duration::ZERO, token));
         }
-        let since = self.stats.begin();
+        self.stats.begin();
         let finished = guarded(|| self.sink.finish(&self.cx));
         self.stats.pause();
-        let _ = since;
         if let Err(error) = finished {
             self.stats.fail(&error.to_string());
         }
         self.stats.done.store(true, Relaxed);
+        self.sink
     }
     fn accept(&mut self, (packet, _, token): Taken) {
         let since = self.stats.begin();
