@@ -1,1 +1,3 @@
 //! Sensors and data sets to frames: one file per source.
+
+pub mod picture;
