@@ -7,7 +7,7 @@ use crate::types::{Error, Result, SensorTime};
 
 /// Checks a rate from a configuration.
 pub(super) fn checked_rate(rate_hz: f64) -> Result<f64> {
-    if rate_hz.is_finite() && rate_hz >= 1e-3 && rate_hz <= 1e6 {
+    if (1e-3..=1e6).contains(&rate_hz) {
         return Ok(rate_hz);
     }
     Err(Error::mismatch("a rate of 0.001 to 1000000 Hz", rate_hz.to_string(), "rate_hz"))
