@@ -1,1 +1,7 @@
 //! Bytes to types and back: no files, no policy.
+
+pub mod kitti;
+pub mod nuscenes;
+pub mod oxts;
+pub mod points;
+pub mod radar;

@@ -10,3 +10,11 @@ mod stamps;
 pub use fragments::{Fragments, FragmentsConfig};
 pub use ir_visible::{IrVisible, IrVisibleConfig};
 pub use rgbd::{Rgbd, RgbdConfig};
+mod kitti;
+mod nuscenes;
+mod nuscenes_tables;
+mod player;
+
+pub use kitti::{KittiConfig, KittiLayout};
+pub use nuscenes::{EgoAt, NuscenesConfig};
+pub use player::Player;
