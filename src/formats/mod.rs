@@ -1,1 +1,3 @@
 //! Bytes to types and back: no files, no policy.
+
+pub mod recording;
