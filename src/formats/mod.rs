@@ -5,3 +5,4 @@ pub mod nuscenes;
 pub mod oxts;
 pub mod points;
 pub mod radar;
+pub mod recording;

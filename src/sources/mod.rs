@@ -18,3 +18,10 @@ mod player;
 pub use kitti::{KittiConfig, KittiLayout};
 pub use nuscenes::{EgoAt, NuscenesConfig};
 pub use player::Player;
+mod recording;
+#[cfg(feature = "opencv")]
+mod video;
+
+pub use recording::{RecordingConfig, RecordingSource, read_recording, recorded_bundles};
+#[cfg(feature = "opencv")]
+pub use video::{VideoConfig, VideoSource};
