@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn equals_the_mean_over_the_clipped_window() {
         for (w, h, r) in [(7_usize, 5_usize, 1_usize), (9, 300, 3), (1, 1, 4), (3, 250, 130), (40, 2, 15)] {
-            let source: Vec<[f32; 2]> = (0..w * h).map(|i| [((i * 37) % 101) as f32, -((i * 13) % 17) as f32]).collect();
+            let source: Vec<[f32; 2]> = (0..w * h).map(|i| [((i * 37) % 101) as f32, -(((i * 13) % 17) as f32)]).collect();
             let mut out = vec![[0.0; 2]; w * h];
             box_mean(&source, w, r, &mut out, &mut BoxScratch::default());
             for (i, o) in out.iter().enumerate() {

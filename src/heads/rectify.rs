@@ -36,7 +36,11 @@ pub fn undistort(lens: &Distortion, x: f64, y: f64) -> Option<(f64, f64)> {
 pub fn within_fold(lens: &Distortion, r2: f64) -> bool {
     let Distortion::BrownConrady { k1, k2, k3, .. } = *lens else { return true };
     let slope = |q: f64| 1.0 + q * (3.0 * k1 + q * (5.0 * k2 + q * 7.0 * k3));
-    r2.is_finite() && (1..=8).all(|i| slope(r2 * f64::from(i) / 8.0) > 0.0)
+    // The cubic is lowest at the end or where its derivative 3 k1 + 10 k2 q + 21 k3 q^2 vanishes (both roots, in the stable form).
+    let (half, root) = (5.0 * k2, (25.0 * k2 * k2 - 63.0 * k1 * k3).sqrt());
+    let sum = -(half + root.copysign(half));
+    let turns = [sum / (21.0 * k3), 3.0 * k1 / sum];
+    r2.is_finite() && slope(r2) > 0.0 && turns.iter().all(|&q| !(q > 0.0 && q < r2) || slope(q) > 0.0)
 }
 
 /// Where one output pixel comes from: the upper left of four input pixels and the weights of the right and lower ones.
@@ -149,7 +153,25 @@ mod tests {
                 assert!((u - x).abs() < 1e-8 && (v - y).abs() < 1e-8, "{x} {y}: {u} {v}");
             }
         }
-        assert!(!within_fold(&LENS, 25.0));
+    }
+
+    #[test]
+    fn the_fold_is_where_the_radius_stops_growing() {
+        for [k1, k2, k3] in [[-0.28, 0.07, 0.0], [-0.28, 0.0, 0.0], [-0.4, 0.05, 0.0], [-0.4, 0.1, -0.01], [0.1, -0.2, 0.03], [0.0; 3]] {
+            let lens = Distortion::BrownConrady { k1, k2, p1: 0.0, p2: 0.0, k3 };
+            let mut fold = f64::INFINITY;
+            for i in 1..8000 {
+                let r = f64::from(i) * 0.001;
+                if lens.distort(r, 0.0).0 <= lens.distort(r - 0.001, 0.0).0 {
+                    fold = r;
+                    break;
+                }
+            }
+            for i in 1..80 {
+                let r = f64::from(i) * 0.1;
+                assert!((r - fold).abs() < 0.002 || within_fold(&lens, r * r) == (r < fold), "{k1} {k2} {k3}: {r}, fold {fold}");
+            }
+        }
     }
 
     /// Brightness of a smooth grid pattern in ideal coordinates.
