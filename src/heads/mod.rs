@@ -1,1 +1,10 @@
 //! Tensors and readings to meaning: pure functions between encode and outcome.
+
+pub mod box_filter;
+pub mod depth_cloud;
+pub mod fuse_image;
+pub mod guided_filter;
+pub mod project;
+pub mod rectify;
+pub mod resample;
+pub mod voxel;

@@ -1,1 +1,19 @@
-//! Packet to packet.
+//! Packet to packet: stages take frames out of the bundle, call a head, and add outcomes or replace payloads.
+//!
+//! *In / Out*: [`crate::types::Packet`]. *Invariant*: a packet that lacks a sensor the stage needs goes on untouched;
+//! a frame of the wrong kind is an error that names the sensor, what was wanted and what came.
+
+mod depth_cloud;
+mod fuse_classical;
+mod pick;
+mod project;
+mod rectify;
+mod resize;
+mod voxel;
+
+pub use depth_cloud::{DepthCloud, DepthCloudConfig};
+pub use fuse_classical::{FuseClassical, FuseClassicalConfig};
+pub use project::{Project, ProjectConfig};
+pub use rectify::{Rectify, RectifyConfig};
+pub use resize::{Resize, ResizeConfig};
+pub use voxel::{Voxel, VoxelConfig};
