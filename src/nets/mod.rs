@@ -1,1 +1,128 @@
 //! Networks: tensors in, tensors out. Knows nothing of packets, files of data sets, or threads.
+//!
+//! *In*: named tensors ([`Named`]) or typed ones (each network's own functions). *Out*: named tensors. *Invariant*: a network is
+//! immutable once built, so one `forward` cannot change the next; wrong inputs are errors that name the tensor and both shapes.
+//!
+//! [`build`] makes a network of [`card::CARDS`] by name, from a file or a seed; [`forward`] runs one bare pass.
+
+pub mod blocks;
+pub mod card;
+pub mod device;
+pub mod loader;
+pub mod segmif;
+mod taps;
+pub mod weights;
+
+pub use card::{CARDS, Card};
+pub use device::{DeviceChoice, pick};
+pub use loader::{Init, Loader, Misshapen, Report};
+pub use taps::{TapChoice, Taps};
+pub use weights::{Named, Weights};
+
+use crate::types::{Error, Result};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+/// A network behind one interface: what the command line and the benchmarks need.
+pub trait Model: Send {
+    /// Sizes, cost, licence and origin.
+    fn card(&self) -> &'static Card;
+
+    /// One pass. Puts every output and whatever else `taps` asks for into `taps`.
+    ///
+    /// # Errors
+    /// An input is missing or has the wrong shape.
+    fn run(&self, inputs: &Inputs<'_>, taps: &mut Taps) -> Result<()>;
+}
+
+/// Where a network's parameters come from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A file, or several by prefix; see [`Weights::open`]. `partial` lets missing, unexpected and misshapen tensors pass.
+    File {
+        /// The file or files.
+        spec: String,
+        /// Whether a file that does not fit exactly is accepted.
+        partial: bool,
+    },
+    /// Tensors already in memory, held to the same rule.
+    Memory(Box<Weights>),
+    /// No training: random, by this seed.
+    Seed(u64),
+}
+
+/// Builds a network by name and preset.
+///
+/// # Errors
+/// The name or preset is unknown, or the file does not fit the network.
+pub fn build(model: &str, preset: &str, origin: Origin, device: &Device) -> Result<(Box<dyn Model>, Report)> {
+    let card = card::find(model, preset)?;
+    match card.name {
+        segmif::NAME => {
+            let (network, report) = segmif::SegMif::load(preset, origin, device)?;
+            Ok((Box::new(network), report))
+        }
+        other => Err(Error::unavailable(format!("network `{other}`"), "nothing builds it yet")),
+    }
+}
+
+impl Origin {
+    /// The loader for this origin, and whether a file may fit only in part.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn open(self, device: &Device) -> Result<(Loader, bool)> {
+        Ok(match self {
+            Self::File { spec, partial } => (Loader::from_weights(Weights::open(&spec)?, device), partial),
+            Self::Memory(weights) => (Loader::from_weights(*weights, device), false),
+            Self::Seed(seed) => (Loader::from_seed(seed, device), true),
+        })
+    }
+}
+
+/// Named inputs with the device they go to.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    named: &'a Named,
+    device: &'a Device,
+}
+
+impl Inputs<'_> {
+    /// The input `name` with `D` axes, as `f32`.
+    ///
+    /// # Errors
+    /// It is missing, has another number of axes, or is not made of floats.
+    pub fn tensor<const D: usize>(&self, name: &str) -> Result<Tensor<D>> {
+        let place = format!("input `{name}`");
+        let Some(data) = self.named.get(name) else {
+            let known: Vec<&str> = self.named.keys().map(String::as_str).collect();
+            return Err(Error::mismatch(format!("a tensor `{name}`"), format!("only {}", known.join(", ")), "inputs"));
+        };
+        let shape: Vec<usize> = data.shape().iter().copied().collect();
+        if data.dtype() != DType::F32 || shape.len() != D || shape.contains(&0) {
+            return Err(Error::mismatch(format!("f32 with {D} non-empty axes"), format!("{:?} {shape:?}", data.dtype()), place));
+        }
+        Ok(Tensor::from_data(data.clone(), self.device))
+    }
+}
+
+/// One bare pass: tensors in, the outputs and the chosen taps out.
+///
+/// # Errors
+/// An input or the name of a tap is wrong, or the device fails.
+pub fn forward(model: &dyn Model, inputs: &Named, taps: &TapChoice, device: &Device) -> Result<Named> {
+    let mut out = Taps::new(taps.clone());
+    let inputs = Inputs { named: inputs, device };
+    device::quietly(|| model.run(&inputs, &mut out))
+        .unwrap_or_else(|cause| Err(Error::unavailable("the forward pass", cause)))
+        .map_err(|e| e.at(format!("{} {}", model.card().name, model.card().preset)))?;
+    out.finish()
+}
+
+/// Reads a tensor back to the host.
+///
+/// # Errors
+/// The device fails.
+pub fn to_host<const D: usize>(tensor: Tensor<D>) -> Result<TensorData> {
+    let failed = |cause: String| Error::unavailable("a result", cause);
+    device::quietly(|| tensor.try_into_data()).map_err(failed)?.map_err(|e| failed(e.to_string()))
+}

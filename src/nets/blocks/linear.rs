@@ -1,0 +1,68 @@
+//! Linear layers and layer normalisation over tokens.
+//!
+//! *In / Out*: `[batch, tokens, channels]`. *Invariant*: a [`Linear`] keeps its weight as `[in, out]`, transposed once when it is loaded.
+
+use crate::nets::loader::{Init, Loader};
+use burn::tensor::Tensor;
+use burn::tensor::module::{layer_norm, linear};
+
+/// `y = x W + b` over the last axis.
+#[derive(Debug)]
+pub struct Linear {
+    /// `[in, out]`.
+    pub weight: Tensor<2>,
+    /// `[out]`.
+    pub bias: Option<Tensor<1>>,
+}
+
+impl Linear {
+    /// Reads `NAME.weight` (`[out, in]`, PyTorch's layout) and, if `bias`, `NAME.bias`.
+    pub fn load(loader: &mut Loader, name: &str, inputs: usize, outputs: usize, bias: bool) -> Self {
+        let weight = loader.tensor(&format!("{name}.weight"), [outputs, inputs], Init::Normal(0.02));
+        let bias = bias.then(|| loader.tensor(&format!("{name}.bias"), [outputs], Init::Constant(0.0)));
+        Self { weight: weight.transpose(), bias }
+    }
+
+    /// Applies it to tokens.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        linear(x, self.weight.clone(), self.bias.clone())
+    }
+}
+
+/// Normalisation over the last axis with a learned scale and shift.
+#[derive(Debug)]
+pub struct LayerNorm {
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    /// Reads `NAME.weight` and `NAME.bias`.
+    pub fn load(loader: &mut Loader, name: &str, channels: usize, epsilon: f64) -> Self {
+        Self {
+            scale: loader.tensor(&format!("{name}.weight"), [channels], Init::Constant(1.0)),
+            shift: loader.tensor(&format!("{name}.bias"), [channels], Init::Constant(0.0)),
+            epsilon,
+        }
+    }
+
+    /// Applies it to tokens.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        layer_norm(x, self.scale.clone(), Some(self.shift.clone()), self.epsilon)
+    }
+}
+
+/// Mixes the channels of every pixel: `[batch or 1, out, in]` times `[batch, in, pixels]`, with a bias per output channel.
+///
+/// A 1x1 convolution whose matrix may differ from image to image.
+pub fn channel_mix(matrix: Tensor<3>, pixels: Tensor<3>, bias: Option<Tensor<1>>) -> Tensor<3> {
+    let mixed = matrix.matmul(pixels);
+    match bias {
+        Some(bias) => {
+            let [outputs] = bias.dims();
+            mixed + bias.reshape([1, outputs, 1])
+        }
+        None => mixed,
+    }
+}

@@ -1,0 +1,220 @@
+//! Builds a network's parameters from named tensors, or from a seed, and keeps the customs report.
+//!
+//! *In*: [`Weights`] or a seed. *Out*: tensors on a device, then a [`Report`]. *Invariant*: every tensor asked for has the shape asked
+//! for, so building never stops half-way; what was wrong is said once, at the end, all of it.
+
+use super::weights::Weights;
+use crate::types::{Error, Result, num};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+/// How a parameter starts when no file brings it.
+#[derive(Debug, Clone, Copy)]
+pub enum Init {
+    /// The same value everywhere.
+    Constant(f32),
+    /// Normal, mean 0, with this standard deviation.
+    Normal(f64),
+    /// Uniform in plus or minus this bound.
+    Uniform(f64),
+}
+
+/// A tensor whose shape in the file is not the network's.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Misshapen {
+    /// The parameter.
+    pub name: String,
+    /// The network's shape.
+    pub wanted: Vec<usize>,
+    /// The file's shape.
+    pub found: Vec<usize>,
+}
+
+/// What loading did: every name of the network and of the file is in exactly one list, or was known to be unused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Taken from the file.
+    pub applied: Vec<String>,
+    /// In the network, not in the file.
+    pub missing: Vec<String>,
+    /// In the file, not in the network.
+    pub unexpected: Vec<String>,
+    /// In both, with different shapes or not numbers of the right kind.
+    pub misshapen: Vec<Misshapen>,
+}
+
+impl Report {
+    /// Whether file and network agree.
+    pub const fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let some = |names: &[String]| {
+            let first: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+            let more = names.len().saturating_sub(first.len());
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            if first.is_empty() { String::new() } else { format!(" ({}{more})", first.join(", ")) }
+        };
+        let shapes: Vec<String> =
+            self.misshapen.iter().map(|m| format!("{}: wanted {:?}, found {:?}", m.name, m.wanted, m.found)).collect();
+        write!(f, "{} applied, {} missing{}, ", self.applied.len(), self.missing.len(), some(&self.missing))?;
+        write!(f, "{} unexpected{}, {} misshapen{}", self.unexpected.len(), some(&self.unexpected), shapes.len(), some(&shapes))
+    }
+}
+
+/// Hands out parameters by name while a network is built.
+#[derive(Debug)]
+pub struct Loader {
+    weights: Option<Weights>,
+    seed: u64,
+    device: Device,
+    report: Report,
+    parameters: usize,
+}
+
+impl Loader {
+    /// Parameters from a file.
+    pub fn from_weights(weights: Weights, device: &Device) -> Self {
+        Self { weights: Some(weights), seed: 0, device: device.clone(), report: Report::default(), parameters: 0 }
+    }
+
+    /// Untrained parameters; the same seed gives the same ones, whatever the order in which they are asked for.
+    pub fn from_seed(seed: u64, device: &Device) -> Self {
+        Self { weights: None, seed, device: device.clone(), report: Report::default(), parameters: 0 }
+    }
+
+    /// The device that the network is built on.
+    pub const fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The shape of the tensor `name` in the file, if it is there and not taken yet.
+    pub fn shape_of(&self, name: &str) -> Option<Vec<usize>> {
+        let data = self.weights.as_ref()?.tensors.get(name)?;
+        Some(data.shape().iter().copied().collect())
+    }
+
+    /// How many values were asked for so far, BatchNorm statistics left out.
+    pub const fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// The parameter `name`, row-major, on the host.
+    pub fn host(&mut self, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
+        let count = shape.iter().product();
+        if !name.contains(".running_") {
+            self.parameters += count;
+        }
+        let Some(weights) = &mut self.weights else {
+            return fresh(name, self.seed, count, init);
+        };
+        match weights.tensors.remove(name) {
+            None => self.report.missing.push(name.to_owned()),
+            Some(data) => {
+                let found: Vec<usize> = data.shape().iter().copied().collect();
+                let fits = found == shape && data.dtype() == DType::F32;
+                if let Some(values) = fits.then(|| data.try_into_vec::<f32>().ok()).flatten() {
+                    self.report.applied.push(name.to_owned());
+                    return values;
+                }
+                self.report.misshapen.push(Misshapen { name: name.to_owned(), wanted: shape.to_vec(), found });
+            }
+        }
+        fresh(name, self.seed, count, init)
+    }
+
+    /// The parameter `name` on the device.
+    pub fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D], init: Init) -> Tensor<D> {
+        let values = self.host(name, &shape, init);
+        self.upload(values, shape)
+    }
+
+    /// Host values on the device.
+    pub fn upload<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    /// Says that names with this prefix may be in the file although the network does not use them.
+    pub fn tolerate(&mut self, prefix: &str) {
+        if let Some(weights) = &mut self.weights {
+            weights.tensors.retain(|name, _| !name.starts_with(prefix));
+        }
+    }
+
+    /// Ends loading.
+    ///
+    /// # Errors
+    /// File and network differ, unless `partial` allows it.
+    pub fn finish(mut self, partial: bool) -> Result<Report> {
+        let Some(weights) = self.weights else { return Ok(self.report) };
+        self.report.unexpected = weights.tensors.into_keys().collect();
+        if self.report.is_complete() || partial {
+            return Ok(self.report);
+        }
+        Err(Error::mismatch("exactly the network's parameters", self.report.to_string(), weights.place))
+    }
+}
+
+const fn splitmix64(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+/// A fresh parameter: a pure function of its name, the seed and the rule.
+fn fresh(name: &str, seed: u64, count: usize, init: Init) -> Vec<f32> {
+    let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));
+    let mut state = hash ^ splitmix64(seed);
+    let mut unit = || {
+        state = splitmix64(state);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let mut next = || match init {
+        Init::Constant(value) => value,
+        Init::Uniform(bound) => num::f32(bound * (2.0 * unit() - 1.0)),
+        Init::Normal(deviation) => {
+            let radius = (-2.0 * (1.0 - unit()).ln()).sqrt();
+            num::f32(deviation * radius * (std::f64::consts::TAU * unit()).cos())
+        }
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> Weights {
+        let tensors = [("a", vec![2, 2]), ("extra", vec![1]), ("odd", vec![3]), ("unused.x", vec![1])];
+        let tensors = tensors.into_iter().map(|(n, s)| (n.to_owned(), TensorData::new(vec![1.0_f32; s.iter().product()], s))).collect();
+        Weights { tensors, place: "f".to_owned() }
+    }
+
+    #[test]
+    fn the_report_names_everything_that_differs() {
+        let load = |partial| {
+            let mut loader = Loader::from_weights(file(), &Device::flex());
+            loader.tolerate("unused.");
+            loader.tensor("a", [2, 2], Init::Constant(0.0));
+            loader.tensor("odd", [4], Init::Constant(0.0));
+            loader.tensor("gone", [1], Init::Constant(0.0));
+            loader.finish(partial)
+        };
+        let report = load(true).unwrap();
+        assert_eq!((report.applied.len(), report.missing.len(), report.unexpected.len(), report.misshapen.len()), (1, 1, 1, 1));
+        let text = load(false).unwrap_err().to_string();
+        assert!(text.contains("1 missing (gone)") && text.contains("1 unexpected (extra)") && text.contains("wanted [4], found [3]"));
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_and_the_deviation_asked_for() {
+        let draw = |seed| fresh("w", seed, 10_000, Init::Normal(0.02));
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        let variance = draw(1).iter().map(|v| f64::from(v * v)).sum::<f64>() / 1e4;
+        assert!((variance.sqrt() - 0.02).abs() < 1e-3);
+    }
+}
