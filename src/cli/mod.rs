@@ -102,3 +102,6 @@ fn usage(stop: &clap::Error) -> ExitCode {
 }
 
 type Result<T = Ending> = std::result::Result<T, Error>;
+//! One file per verb.
+
+pub mod eval;

@@ -1,1 +1,5 @@
-//! Pure metric functions.
+//! Pure metric functions: what they score comes in memory, what they find goes back as values; no files, no threads.
+
+pub mod fusion;
+pub mod segmentation;
+pub mod sheet;
