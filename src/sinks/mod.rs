@@ -7,3 +7,21 @@ mod video;
 pub use recording::{Compression, RecordingConfig, RecordingSink};
 #[cfg(feature = "opencv")]
 pub use video::{VideoConfig, VideoSink};
+//! Packets to the outside: a viewer, files, the console.
+//!
+//! *In*: packets with a head, frames and outcomes. *Out*: recordings, pictures, lines.
+//! *Invariant*: a sink changes nothing of what it is handed and never panics; what it cannot keep is an error with the path.
+
+mod console;
+mod null;
+pub mod paint;
+#[cfg(feature = "viewer")]
+mod rerun;
+mod results;
+
+pub use console::{ConsoleConfig, ConsoleSink};
+pub use null::{NullConfig, NullSink};
+pub use results::{ResultsConfig, ResultsSink};
+
+#[cfg(feature = "viewer")]
+pub use self::rerun::{CloudColour, RerunConfig, RerunSink};
