@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod doctor;
+mod eval;
 mod machine;
 mod models;
 mod output;
@@ -60,9 +61,29 @@ enum Verb {
     /// Time the machinery on this machine.
     #[command(subcommand)]
     Bench(bench::Verb),
+    /// Score results against truth, or fused pictures against what they were fused from.
+    #[command(subcommand)]
+    Eval(EvalVerb),
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
+}
+
+#[derive(Subcommand)]
+enum EvalVerb {
+    /// EN, SD, SF, AG, MI, SCD, VIF, Qabf, CC, SSIM, PSNR and MSE of fused pictures
+    Fusion(eval::FusionArgs),
+    /// mIoU, per-class IoU, accuracy and confusion matrix of label pictures
+    Segmentation(eval::SegmentationArgs),
+}
+
+fn evaluate(verb: &EvalVerb) -> Result {
+    let report = match verb {
+        EvalVerb::Fusion(args) => args.run()?,
+        EvalVerb::Segmentation(args) => args.run()?,
+    };
+    output::json(&report)?;
+    Ok(Ending::Done)
 }
 
 /// Parses the arguments, runs the verb, says what went wrong.
@@ -78,6 +99,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Bench(verb) => bench::bench(&verb),
+        Verb::Eval(verb) => evaluate(&verb),
         Verb::Models(verb) => models::models(&verb),
     };
     match outcome {
@@ -102,6 +124,3 @@ fn usage(stop: &clap::Error) -> ExitCode {
 }
 
 type Result<T = Ending> = std::result::Result<T, Error>;
-//! One file per verb.
-
-pub mod eval;

@@ -8,7 +8,7 @@ use super::pipeline::{ALIGN, Pipeline};
 use super::policy::Policy;
 use super::report::{EdgeReport, NodeReport, Report, SensorReport};
 use super::threads::{AlignThread, SinkThread, SourceThread, StageThread, Tallies};
-use super::traits::{Cx, Gauge, Mode, Source, Stop};
+use super::traits::{Cx, Gauge, Mode, Sink, Source, Stop};
 use crate::types::{Error, Frame, HostTime, Result, SensorId};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,12 +1,3 @@
-//! Packets to the outside.
-
-mod recording;
-#[cfg(feature = "opencv")]
-mod video;
-
-pub use recording::{Compression, RecordingConfig, RecordingSink};
-#[cfg(feature = "opencv")]
-pub use video::{VideoConfig, VideoSink};
 //! Packets to the outside: a viewer, files, the console.
 //!
 //! *In*: packets with a head, frames and outcomes. *Out*: recordings, pictures, lines.
@@ -15,13 +6,19 @@ pub use video::{VideoConfig, VideoSink};
 mod console;
 mod null;
 pub mod paint;
+mod recording;
 #[cfg(feature = "viewer")]
 mod rerun;
 mod results;
+#[cfg(feature = "opencv")]
+mod video;
 
 pub use console::{ConsoleConfig, ConsoleSink};
 pub use null::{NullConfig, NullSink};
+pub use recording::{Compression, RecordingConfig, RecordingSink};
 pub use results::{ResultsConfig, ResultsSink};
+#[cfg(feature = "opencv")]
+pub use video::{VideoConfig, VideoSink};
 
 #[cfg(feature = "viewer")]
 pub use self::rerun::{CloudColour, RerunConfig, RerunSink};
