@@ -19,17 +19,8 @@ const TURBO: [[u8; 3]; 9] = [
 ];
 
 /// Colours of the inferno map at equal steps from 0 to 1 (black cold, yellow hot).
-const INFERNO: [[u8; 3]; 9] = [
-    [0, 0, 4],
-    [31, 12, 72],
-    [85, 15, 109],
-    [136, 34, 106],
-    [186, 54, 85],
-    [227, 89, 51],
-    [249, 140, 10],
-    [249, 201, 50],
-    [252, 255, 164],
-];
+const INFERNO: [[u8; 3]; 9] =
+    [[0, 0, 4], [31, 12, 72], [85, 15, 109], [136, 34, 106], [186, 54, 85], [227, 89, 51], [249, 140, 10], [249, 201, 50], [252, 255, 164]];
 
 /// Colours for classes, far apart from each other and readable on a dark ground.
 const PALETTE: [[u8; 3]; 12] = [
