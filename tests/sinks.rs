@@ -80,7 +80,8 @@ fn street(t: u64, tint: u8) -> RgbImage {
 
 /// Rings on the ground, and a wall 12 m ahead on the left.
 fn sweep(t: u64) -> PointCloud {
-    let ground = (0..24_u32).flat_map(|ring| (0..720_u32).map(move |k| (3.0 + 1.22_f32.powi(ring as i32), k as f32 / 720.0 * std::f32::consts::TAU)));
+    let ground = (0..24_u32)
+        .flat_map(|ring| (0..720_u32).map(move |k| (3.0 + 1.22_f32.powi(ring as i32), k as f32 / 720.0 * std::f32::consts::TAU)));
     let on_ground = ground.filter(|(r, _)| *r < 70.0).map(|(r, a)| [r * a.cos(), r * a.sin(), -1.8 + 0.1 * (r / 9.0).sin()]);
     let wall = (0..4000_u32).map(|k| [12.0 + (k % 80) as f32 * 0.1 - t as f32 * 0.3, 6.0, -1.8 + (k / 80) as f32 * 0.08]);
     let point = |position: [f32; 3]| LidarPoint { position, intensity: (position[2] + 1.8) / 4.0, ring: 0, lag: 0.0 };
@@ -109,7 +110,8 @@ fn outcomes(cloud: &PointCloud, front: &RgbImage, t: u64) -> Vec<(Arc<str>, Outc
         coloured.positions.push([vehicle.x as f32, vehicle.y as f32, vehicle.z as f32]);
         coloured.colours.push(front.pixel(x, y).unwrap());
     }
-    let classes = ["void", "road", "sky", "vehicle"].map(str::to_owned).into_iter().zip([[0; 3], [128, 64, 128], [70, 130, 180], [220, 20, 60]]);
+    let classes =
+        ["void", "road", "sky", "vehicle"].map(str::to_owned).into_iter().zip([[0; 3], [128, 64, 128], [70, 130, 180], [220, 20, 60]]);
     let label = |(y, x): (usize, usize)| match front.pixel(x, y).unwrap() {
         [200, 60, _] => 3,
         [120, _, 225] => 2,
@@ -143,9 +145,11 @@ fn outcomes(cloud: &PointCloud, front: &RgbImage, t: u64) -> Vec<(Arc<str>, Outc
 
 fn packet(t: u64) -> Packet {
     let at = SensorTime::from_seconds(t as f64 * 0.1).unwrap();
-    let frame = |name: &str, calibration, payload| Frame { sensor: id(name), seq: t, captured: at, arrived: HostTime::now(), calibration, payload };
+    let frame =
+        |name: &str, calibration, payload| Frame { sensor: id(name), seq: t, captured: at, arrived: HostTime::now(), calibration, payload };
     let (front, cloud) = (street(t, 40), sweep(t));
-    let metres = Array2::from_shape_fn((SIZE[1], SIZE[0]), |(y, x)| if x < 12 { f32::NAN } else { (900.0 / (y as f32 - 60.0).max(20.0)).min(30.0) });
+    let metres =
+        Array2::from_shape_fn((SIZE[1], SIZE[0]), |(y, x)| if x < 12 { f32::NAN } else { (900.0 / (y as f32 - 60.0).max(20.0)).min(30.0) });
     let heat = (0..SIZE[0] * SIZE[1]).map(|i| 8000 + (i / SIZE[0]) as u16 * 4 + if (i % SIZE[0]).abs_diff(200) < 20 { 3000 } else { 0 });
     let thermal = ThermalImage::new(SIZE[0], SIZE[1], heat.collect::<Vec<u16>>(), 65535).unwrap();
     let drive = nalgebra::Isometry3::from_parts(
