@@ -59,9 +59,9 @@ fn arrange(pen: &Pen, layout: &Layout) -> Node {
     if !pictures.is_empty() {
         let columns = match pictures.len() {
             1 => 1,
-            2..=4 if top.is_empty() => 2,
-            2..=3 => 1,
-            4..=8 => 2,
+            2..=3 if !top.is_empty() => 1,
+            2..=4 => 2,
+            5..=8 => 2,
             _ => 3,
         };
         top.push(Node::Group { kind: bc::ContainerKind::Grid, children: pictures, shares: Vec::new(), columns: Some(columns) });

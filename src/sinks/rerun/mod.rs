@@ -15,7 +15,7 @@ use crate::runtime::{Cx, Layout, Sink};
 use crate::types::{Error, Packet, Result, SensorTime};
 use ::rerun::TimeCell;
 use open::Opened;
-use pen::{Pen, Recent};
+use pen::Pen;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
