@@ -200,7 +200,7 @@ fn resizing_moves_pictures_and_intrinsics_together_and_keeps_holes() {
     let config = ResizeConfig { sensors: ["c", "t", "d", "l", "gone"].map(id).to_vec(), width: 20, height: 16 };
     let mut stage = config.build().unwrap();
     let calibration = camera("c", 40, 32, Isometry3::identity());
-    let hole = |i: usize| if (i / 7) % 2 == 0 { f32::NAN } else { 4.0 };
+    let hole = |i: usize| if (i / 7).is_multiple_of(2) { f32::NAN } else { 4.0 };
     let frames = || {
         vec![
             frame("c", 0, &calibration, rgb(40, 32, |_| 90)),

@@ -43,13 +43,15 @@ impl Voxeliser {
         let wanted = (2 * points.len()).next_power_of_two().max(64);
         self.slots.resize(wanted.max(self.slots.len()), 0);
         self.slots.fill(0);
+        // As many voxels as last time, most likely.
+        let likely = self.keys.len().min(points.len());
         self.keys.clear();
         self.sums.clear();
         let mut grid = VoxelGrid {
             origin: self.low.map(num::f32),
             voxel: self.voxel.map(num::f32),
-            indices: Vec::new(),
-            counts: Vec::new(),
+            indices: Vec::with_capacity(likely),
+            counts: Vec::with_capacity(likely),
             means: Vec::new(),
         };
         for point in points {

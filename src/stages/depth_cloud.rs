@@ -39,7 +39,7 @@ impl DepthCloudConfig {
     /// # Errors
     /// Where the stride is zero or the depth is not above zero.
     pub fn build(self) -> Result<DepthCloud> {
-        if self.stride == 0 || !(self.max_depth_m > 0.0) {
+        if self.stride == 0 || self.max_depth_m.is_nan() || self.max_depth_m <= 0.0 {
             let found = format!("stride {}, max_depth_m {}", self.stride, self.max_depth_m);
             return Err(Error::mismatch("a stride and a depth above zero", found, "depth_cloud"));
         }
