@@ -112,6 +112,13 @@ impl SegMif {
         }
     }
 
+    /// How many parameters these sizes have; BatchNorm statistics and stored but unused tensors left out.
+    pub fn count(config: &SegMifConfig, device: &Device) -> usize {
+        let mut loader = Loader::from_seed(0, device);
+        let _ = Self::assemble(&mut loader, &CARD_BASE, config);
+        loader.parameters()
+    }
+
     /// How many classes the logits have.
     pub const fn classes(&self) -> usize {
         self.classes
