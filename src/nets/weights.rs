@@ -201,19 +201,31 @@ mod tests {
         assert!(Weights::read(Path::new("Cargo.toml")).unwrap_err().to_string().contains(".safetensors"));
     }
 
+    fn wrapped() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/segmif/wrapped.pth")
+    }
+
+    #[test]
+    fn a_pytorch_file_with_wrapper_prefix_halves_and_counters_is_read() {
+        let found = Weights::read(&wrapped()).unwrap().tensors;
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["a.weight", "h"]);
+        assert_eq!(found["a.weight"], TensorData::from([[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]]));
+        assert_eq!(found["h"], TensorData::from([0.5_f32, -1.0, 2.0]));
+    }
+
     #[test]
     fn hostile_bytes_are_errors_or_values() {
         let folder = tempfile::tempdir().unwrap();
         let good = folder.path().join("w.safetensors");
         save(&good, &sample()).unwrap();
-        let bytes = std::fs::read(&good).unwrap();
         let mut state = 7_u64;
         let mut draw = |below: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % below
         };
-        for extension in ["safetensors", "pth"] {
-            let path = folder.path().join("m").with_extension(extension);
+        for source in [good, wrapped()] {
+            let bytes = std::fs::read(&source).unwrap();
+            let path = folder.path().join("m").with_extension(source.extension().unwrap());
             for _ in 0..1500 {
                 let mut bad = bytes.clone();
                 for _ in 0..=draw(4) {
