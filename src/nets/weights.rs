@@ -85,9 +85,19 @@ where
         .iter()
         .map(|(name, tensor)| {
             let data = bridge::to_data(tensor).map_err(|e| one_line(format!("`{name}`: {e}")))?;
-            Ok((name.clone(), data))
+            Ok((name.clone(), aligned(data)))
         })
         .collect()
+}
+
+/// The same tensor, copied if an unpadded header left its `f32` values off their natural boundary.
+fn aligned(data: TensorData) -> TensorData {
+    if data.dtype() != DType::F32 || data.as_slice::<f32>().is_ok() {
+        return data;
+    }
+    let values =
+        data.as_bytes().chunks_exact(4).map(|four| <[u8; 4]>::try_from(four).map_or(f32::NAN, f32::from_le_bytes)).collect::<Vec<f32>>();
+    TensorData::new(values, data.shape().clone())
 }
 
 /// Takes wrappers and `module.` off the names and makes every float an `f32`.
@@ -172,6 +182,20 @@ mod tests {
         let path = folder.path().join("w.safetensors");
         save(&path, &sample()).unwrap();
         assert_eq!(Weights::read(&path).unwrap().tensors, sample());
+    }
+
+    #[test]
+    fn a_header_without_padding_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("odd.safetensors");
+        for pad in 0..8 {
+            let text = format!(r#"{{"x":{{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}}}{}"#, " ".repeat(pad));
+            let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+            bytes.extend(text.as_bytes());
+            bytes.extend([1.0_f32, -2.0].iter().flat_map(|v| v.to_le_bytes()));
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(Weights::read(&path).unwrap().tensors["x"].as_slice::<f32>().unwrap(), [1.0, -2.0]);
+        }
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl Scene {
             return wrong(format!("[batch, 3, H, W], H and W at least {}", Mit::SMALLEST), vis.dims(), "vis");
         }
         let same = |[b, _, h, w]: [usize; 4]| [b, h, w] == [batch, height, width];
-        if !same(ir.dims()) {
+        if !same(ir.dims()) || ir.dims()[1] == 0 {
             return wrong(format!("[{batch}, 1, {height}, {width}] like `vis`"), ir.dims(), "ir");
         }
         let prior_channels = prior.dims()[1];
