@@ -85,9 +85,19 @@ where
         .iter()
         .map(|(name, tensor)| {
             let data = bridge::to_data(tensor).map_err(|e| one_line(format!("`{name}`: {e}")))?;
-            Ok((name.clone(), data))
+            Ok((name.clone(), aligned(data)))
         })
         .collect()
+}
+
+/// The same tensor, copied if an unpadded header left its `f32` values off their natural boundary.
+fn aligned(data: TensorData) -> TensorData {
+    if data.dtype() != DType::F32 || data.as_slice::<f32>().is_ok() {
+        return data;
+    }
+    let values =
+        data.as_bytes().chunks_exact(4).map(|four| <[u8; 4]>::try_from(four).map_or(f32::NAN, f32::from_le_bytes)).collect::<Vec<f32>>();
+    TensorData::new(values, data.shape().clone())
 }
 
 /// Takes wrappers and `module.` off the names and makes every float an `f32`.
@@ -175,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn a_header_without_padding_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("odd.safetensors");
+        for pad in 0..8 {
+            let text = format!(r#"{{"x":{{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}}}{}"#, " ".repeat(pad));
+            let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+            bytes.extend(text.as_bytes());
+            bytes.extend([1.0_f32, -2.0].iter().flat_map(|v| v.to_le_bytes()));
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(Weights::read(&path).unwrap().tensors["x"].as_slice::<f32>().unwrap(), [1.0, -2.0]);
+        }
+    }
+
+    #[test]
     fn wrappers_and_prefixes_come_off_and_half_precision_widens() {
         let half = TensorData::from([1.5_f32, -2.0]).convert_dtype(DType::F16);
         let raw = [
@@ -201,19 +225,31 @@ mod tests {
         assert!(Weights::read(Path::new("Cargo.toml")).unwrap_err().to_string().contains(".safetensors"));
     }
 
+    fn wrapped() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/segmif/wrapped.pth")
+    }
+
+    #[test]
+    fn a_pytorch_file_with_wrapper_prefix_halves_and_counters_is_read() {
+        let found = Weights::read(&wrapped()).unwrap().tensors;
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["a.weight", "h"]);
+        assert_eq!(found["a.weight"], TensorData::from([[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]]));
+        assert_eq!(found["h"], TensorData::from([0.5_f32, -1.0, 2.0]));
+    }
+
     #[test]
     fn hostile_bytes_are_errors_or_values() {
         let folder = tempfile::tempdir().unwrap();
         let good = folder.path().join("w.safetensors");
         save(&good, &sample()).unwrap();
-        let bytes = std::fs::read(&good).unwrap();
         let mut state = 7_u64;
         let mut draw = |below: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % below
         };
-        for extension in ["safetensors", "pth"] {
-            let path = folder.path().join("m").with_extension(extension);
+        for source in [good, wrapped()] {
+            let bytes = std::fs::read(&source).unwrap();
+            let path = folder.path().join("m").with_extension(source.extension().unwrap());
             for _ in 0..1500 {
                 let mut bad = bytes.clone();
                 for _ in 0..=draw(4) {

@@ -112,6 +112,13 @@ impl SegMif {
         }
     }
 
+    /// How many parameters these sizes have; BatchNorm statistics and stored but unused tensors left out.
+    pub fn count(config: &SegMifConfig, device: &Device) -> usize {
+        let mut loader = Loader::from_seed(0, device);
+        let _ = Self::assemble(&mut loader, &CARD_BASE, config);
+        loader.parameters()
+    }
+
     /// How many classes the logits have.
     pub const fn classes(&self) -> usize {
         self.classes
@@ -216,7 +223,7 @@ impl Scene {
             return wrong(format!("[batch, 3, H, W], H and W at least {}", Mit::SMALLEST), vis.dims(), "vis");
         }
         let same = |[b, _, h, w]: [usize; 4]| [b, h, w] == [batch, height, width];
-        if !same(ir.dims()) {
+        if !same(ir.dims()) || ir.dims()[1] == 0 {
             return wrong(format!("[{batch}, 1, {height}, {width}] like `vis`"), ir.dims(), "ir");
         }
         let prior_channels = prior.dims()[1];

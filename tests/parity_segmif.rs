@@ -1,0 +1,98 @@
+//! SegMiF against the numbers of the published code: every tensor of the fixture, within the fixture's tolerances.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::cast_possible_truncation, missing_docs)]
+
+mod support;
+
+use burn::tensor::{Device, TensorData};
+use sensorium::nets::segmif::{Plane, SegMif, SegMifConfig};
+use sensorium::nets::{Model, Named, Origin, TapChoice, Weights, build, card, forward};
+use std::time::Instant;
+
+fn inputs() -> Named {
+    let named = support::tensors_of(&support::fixture("segmif/inputs.json"));
+    named.into_iter().map(|(name, data)| (name.trim_start_matches("input:").to_owned(), data)).collect()
+}
+
+fn published() -> Weights {
+    Weights { tensors: support::tensors_of(&support::fixture("segmif/manifest.json")), place: "manifest.json".to_owned() }
+}
+
+#[test]
+fn every_tensor_of_the_fixture_agrees() {
+    let device = Device::flex();
+    let (model, report) = build("segmif", "base", Origin::Memory(Box::new(published())), &device).unwrap();
+    assert!(report.is_complete(), "{report}");
+    let expected = Weights::read(&support::fixture("segmif/expected.safetensors")).unwrap().tensors;
+    let start = Instant::now();
+    let found = forward(model.as_ref(), &inputs(), &TapChoice::All, &device).unwrap();
+    println!("one pass with every tap: {:?}", start.elapsed());
+    let tolerance = |name: &str| if name.starts_with("fused") { 2e-5 } else { 1e-4 };
+    for (name, worst) in support::compare(&expected, &found, tolerance) {
+        println!("{name:32} {worst:.2e}");
+    }
+    let start = Instant::now();
+    let bare = forward(model.as_ref(), &inputs(), &TapChoice::None, &device).unwrap();
+    println!("one bare pass: {:?}", start.elapsed());
+    assert_eq!(bare.keys().collect::<Vec<_>>(), ["fused", "fused_rgb", "logits", "logits_full"]);
+    assert_eq!(bare["fused"], found["fused"]);
+    assert_eq!(bare["logits"], found["logits"]);
+}
+
+#[test]
+fn cards_state_the_true_number_of_parameters() {
+    let device = Device::flex();
+    let tiny = SegMif::count(&SegMifConfig::TINY, &device);
+    println!("tiny: {tiny} parameters");
+    assert!(tiny <= 3_800_000);
+    assert_eq!(card::find("segmif", "tiny").unwrap().parameters, tiny);
+    assert_eq!(card::find("segmif", "base").unwrap().parameters, SegMif::count(&SegMifConfig::BASE, &device));
+}
+
+#[test]
+fn tiny_runs_on_odd_sizes_and_in_batches() {
+    let device = Device::flex();
+    let (model, _) = SegMif::load("tiny", Origin::Seed(3), &device).unwrap();
+    assert_eq!(model.card().preset, "tiny");
+    let plane = |batch, channels, seed| {
+        let values = support::fill("image", batch * channels * 45 * 61, 0.0, 1.0, seed);
+        burn::Tensor::<4>::from_data(TensorData::new(values, [batch, channels, 45, 61]), &device)
+    };
+    let fused = model.fuse(plane(2, 1, 1), plane(2, 3, 2), plane(2, 1, 3), Plane::Luminance).unwrap();
+    assert_eq!(fused.rgb.dims(), [2, 3, 45, 61]);
+    let logits = model.segment(fused.rgb.clone()).unwrap();
+    assert_eq!(logits.dims(), [2, 9, 12, 16]);
+    // An image's result does not depend on its neighbour in the batch.
+    let pick = |x: burn::Tensor<4>| x.narrow(0, 1, 1);
+    let alone = model.fuse(pick(plane(2, 1, 1)), pick(plane(2, 3, 2)), pick(plane(2, 1, 3)), Plane::Luminance).unwrap();
+    let (alone, together) = (alone.luminance.into_data(), pick(fused.luminance).into_data());
+    let worst = support::values(&alone).iter().zip(support::values(&together)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 1e-5, "{worst}");
+    for _ in 0..2 {
+        let start = Instant::now();
+        let image = |channels, seed| {
+            let values = support::fill("image", channels * 240 * 320, 0.0, 1.0, seed);
+            burn::Tensor::<4>::from_data(TensorData::new(values, [1, channels, 240, 320]), &device)
+        };
+        let fused = model.fuse(image(1, 1), image(3, 2), image(1, 3), Plane::Luminance).unwrap();
+        let fusing = start.elapsed();
+        model.segment(fused.rgb).unwrap().into_data();
+        println!("tiny, 240x320: fused after {fusing:?}, segmented after {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn wrong_inputs_and_taps_are_errors_that_say_what_was_wanted() {
+    let device = Device::flex();
+    let (model, _) = build("segmif", "tiny", Origin::Seed(1), &device).unwrap();
+    let run = |change: &dyn Fn(&mut Named), taps: &str| {
+        let mut named = inputs();
+        change(&mut named);
+        forward(model.as_ref(), &named, &taps.parse().unwrap(), &device).unwrap_err().to_string()
+    };
+    assert!(run(&|n| drop(n.remove("ir")), "").contains("`ir`"));
+    assert!(run(&|n| drop(n.insert("mask".into(), TensorData::new(vec![0.0_f32; 4], [1, 1, 2, 2]))), "").contains("[1, 1 or 3, 96, 128]"));
+    assert!(run(&|n| drop(n.insert("vis".into(), TensorData::new(vec![0.0_f32; 12], [1, 3, 2, 2]))), "").contains("at least 29"));
+    assert!(run(&|n| drop(n.insert("ir".into(), TensorData::new(vec![0_i64; 4], [4]))), "").contains("f32 with 4"));
+    assert!(run(&|_| {}, "fusion.DRDB9").contains("did you mean `fusion.DRDB"));
+}
