@@ -14,6 +14,7 @@ use files::{Progress, decode, encode_png, list, partner, read, thumbnail, write_
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// `sensorium eval fusion`.
 #[derive(Debug, Clone, clap::Args)]
@@ -208,22 +209,20 @@ pub fn segmentation(
         .map(|(stem, path)| Ok((stem, partner(&truths, stem, truth)?, path)))
         .collect::<Result<Vec<(&String, &PathBuf, &PathBuf)>>>()?;
     let progress = Progress::new("counting", pairs.len());
-    let counted: Vec<Result<Confusion>> = pairs
+    // Counts are whole numbers, so the order in which threads add them does not matter.
+    let total = Mutex::new(Confusion::new(names.classes.len())?);
+    let counted: Vec<Result<Value>> = pairs
         .par_iter()
-        .map(|(_, truth, predicted)| {
-            let counted = count_pair(truth, predicted, &names, ignore);
+        .map(|(stem, truth, predicted)| {
+            let counted = count_pair(truth, predicted, &names, ignore)?;
+            let scores = counted.scores(&names);
+            total.lock().unwrap_or_else(PoisonError::into_inner).merge(&counted)?;
             progress.step();
-            counted
+            Ok(json!({ "name": stem, "mean_iou": scores.mean_iou, "pixel_accuracy": scores.pixel_accuracy }))
         })
         .collect();
-    let mut total = Confusion::new(names.classes.len())?;
-    let mut images = Vec::with_capacity(pairs.len());
-    for ((stem, _, _), counted) in pairs.iter().zip(counted) {
-        let counted = counted?;
-        let scores = counted.scores(&names);
-        images.push(json!({ "name": stem, "mean_iou": scores.mean_iou, "pixel_accuracy": scores.pixel_accuracy }));
-        total.merge(&counted)?;
-    }
+    let images = counted.into_iter().collect::<Result<Vec<Value>>>()?;
+    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut report = json!({ "version": 1, "kind": "segmentation", "pairs": images.len(), "ignore": ignore,
         "truth_without_prediction": truths.keys().filter(|stem| !predictions.contains_key(*stem)).count() });
     let scores = serde_json::to_value(total.scores(&names)).map_err(|e| Error::io("write", output, e))?;

@@ -12,6 +12,9 @@ use serde::Serialize;
 
 pub use picture::matrix_picture;
 
+/// More classes than this would make the matrix larger than 128 MiB.
+pub const MAX_CLASSES: usize = 4096;
+
 /// Counts of pixels by true class (row) and predicted class (column).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
@@ -24,10 +27,10 @@ impl Confusion {
     /// Nothing counted yet.
     ///
     /// # Errors
-    /// Where there are no classes, or more than 16-bit labels can tell apart.
+    /// Where there are no classes, or more than [`MAX_CLASSES`].
     pub fn new(classes: usize) -> Result<Self> {
-        if classes == 0 || classes > 1 << 16 {
-            return Err(Error::mismatch("1 to 65536 classes", classes.to_string(), "confusion matrix"));
+        if classes == 0 || classes > MAX_CLASSES {
+            return Err(Error::mismatch(format!("1 to {MAX_CLASSES} classes"), classes.to_string(), "confusion matrix"));
         }
         Ok(Self { classes, counts: vec![0; classes * classes], ignored: 0 })
     }

@@ -58,7 +58,7 @@ fn escape(text: &str) -> String {
 /// RFC 4648, with padding.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let letter = |bits: u32| ALPHABET.iter().nth((bits & 63) as usize).map_or('=', |&c| char::from(c));
+    let letter = |bits: u32| ALPHABET.get((bits & 63) as usize).map_or('=', |&c| char::from(c));
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let word = (0..3).fold(0_u32, |word, at| word << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));

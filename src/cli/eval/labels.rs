@@ -4,6 +4,7 @@
 //! indices, grey PNGs of 1, 2 or 4 bits their unscaled values; colours are looked up in the class list.
 
 use super::files::decode;
+use crate::eval::segmentation::MAX_CLASSES;
 use crate::types::{ClassList, Error, Result, num};
 use image::DynamicImage;
 use std::collections::HashMap;
@@ -105,7 +106,9 @@ pub(super) fn class_list(bytes: &[u8], path: &Path) -> Result<ClassList> {
     let blank = classes.iter().position(|(name, _)| name.is_empty());
     match blank {
         Some(label) => Err(wrong("a name for each label", format!("none for label {label}"))),
-        None if classes.is_empty() || classes.len() > 1 << 16 => Err(wrong("1 to 65536 classes", classes.len().to_string())),
+        None if classes.is_empty() || classes.len() > MAX_CLASSES => {
+            Err(wrong(&format!("1 to {MAX_CLASSES} classes"), classes.len().to_string()))
+        }
         None => Ok(ClassList { classes }),
     }
 }

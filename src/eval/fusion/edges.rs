@@ -7,7 +7,7 @@
 //! (0 in flat regions, saturated elsewhere); that is deliberate, papers' numbers hold it.
 
 use super::Grey;
-use std::f32::consts::{FRAC_2_PI, FRAC_PI_2, LOG2_E};
+use std::f32::consts::{FRAC_2_PI, FRAC_PI_2, LN_2, LOG2_E};
 
 /// Sobel responses of one row.
 #[derive(Debug, Default)]
@@ -110,7 +110,7 @@ fn direction(gx: f32, gy: f32) -> f32 {
 /// The exponential function for arguments within 80 of 0, relative error below 1e-6: 2^whole by the exponent's bits, 2^part by a
 /// polynomial.
 fn exp(x: f32) -> f32 {
-    const TERMS: [f32; 6] = [0.001_340_042_8, 0.009_618_057, 0.055_503_27, 0.240_226_51, 0.693_147_2, 1.0];
+    const TERMS: [f32; 6] = [0.001_340_042_8, 0.009_618_057, 0.055_503_27, 0.240_226_5, LN_2, 1.0];
     // Adding it leaves the nearest whole number in the lowest bits.
     const ROUNDER: f32 = 12_582_912.0;
     let scaled = x * LOG2_E;

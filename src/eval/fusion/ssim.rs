@@ -106,7 +106,7 @@ impl Formula {
 pub(super) fn gaussian(windows: &mut Windows, a: &Grey, b: &Grey, f: &Grey) -> f64 {
     let smaller = f.width.min(f.height);
     // The largest odd side that fits.
-    let side = 11.min(smaller - usize::from(smaller % 2 == 0));
+    let side = 11.min(smaller - usize::from(smaller.is_multiple_of(2)));
     let kernel = gaussian_window(side, 1.5);
     let [pf, pa, pb] = [f, a, b].map(|p| p.levels.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>());
     let [c1, c2] = [K1, K2].map(|k| (k * 255.0).powi(2));

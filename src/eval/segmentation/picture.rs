@@ -25,13 +25,13 @@ pub fn matrix_picture(confusion: &Confusion, names: &ClassList) -> RgbImage {
     let letter = (WIDTH + 1) * SCALE;
     let label = if readable { num::u32(NAME) * letter } else { 0 };
     let title = (HEIGHT + 4) * SCALE;
-    let count = num::u32(confusion.classes().min(4096));
+    let count = num::u32(confusion.classes());
     let (left, top) = (MARGIN * 2 + label, MARGIN * 2 + label + title);
     let mut picture = RgbImage::from_pixel(left + count * cell + MARGIN, top + count * cell + MARGIN, PAPER);
     write(&mut picture, "rows: truth, columns: predicted, % of the row", [MARGIN, MARGIN], 1, false);
-    for ((class, row), y) in confusion.rows().enumerate().zip((top..).step_by(num::usize(cell))).take(num::usize(count)) {
+    for ((class, row), y) in confusion.rows().enumerate().zip((top..).step_by(num::usize(cell))) {
         let whole: u64 = row.iter().sum();
-        for ((column, &part), x) in row.iter().enumerate().zip((left..).step_by(num::usize(cell))).take(num::usize(count)) {
+        for ((column, &part), x) in row.iter().enumerate().zip((left..).step_by(num::usize(cell))) {
             let share = if whole > 0 { num::f32(part as f64 / whole as f64) } else { 0.0 };
             fill(&mut picture, [x, y], cell - u32::from(readable), shade(share, class == column && whole > 0));
             if readable && part > 0 {
