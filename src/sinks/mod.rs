@@ -4,6 +4,6 @@ mod recording;
 #[cfg(feature = "opencv")]
 mod video;
 
-pub use recording::{Compression, RecordingConfig, RecordingSink};
+pub use recording::{Compression, FLUSH_EVERY, RecordingConfig, RecordingSink};
 #[cfg(feature = "opencv")]
 pub use video::{VideoConfig, VideoSink};
