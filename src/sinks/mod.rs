@@ -17,6 +17,7 @@ pub use console::{ConsoleConfig, ConsoleSink};
 pub use null::{NullConfig, NullSink};
 pub use recording::{Compression, RecordingConfig, RecordingSink};
 pub use results::{ResultsConfig, ResultsSink};
+pub use recording::{Compression, FLUSH_EVERY, RecordingConfig, RecordingSink};
 #[cfg(feature = "opencv")]
 pub use video::{VideoConfig, VideoSink};
 

@@ -84,7 +84,9 @@ impl<R: Read> Stream<R> {
             match self.reader.next_event() {
                 None => return Step::End,
                 Some(Err(mcap::McapError::BadMagic)) => return Step::Foreign,
-                Some(Err(mcap::McapError::UnexpectedEof)) => return Step::Cut("the file ends within a record or before its end mark".into()),
+                Some(Err(mcap::McapError::UnexpectedEof)) => {
+                    return Step::Cut("the file ends within a record or before its end mark".into());
+                }
                 Some(Err(e)) => return Step::Cut(e.to_string()),
                 Some(Ok(LinearReadEvent::ReadRequest(wanted))) => {
                     let room = self.reader.insert(wanted.clamp(1, GULP));
