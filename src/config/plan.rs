@@ -3,7 +3,7 @@
 use super::document::{Document, Origin};
 use super::registry::{Fault, Kind, Registry, Site, complete};
 use crate::runtime::{ALIGN, Align, Budget, Mode, OnError, Pipeline, Policy, Wiring};
-use crate::types::nearest;
+use crate::types::{SensorTime, nearest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -67,8 +67,11 @@ struct Common {
     edge: Option<Policy>,
     on_error: OnError,
     budget: Budget,
+    /// Sources: the time that their first frame gets, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_at_s: Option<f64>,
 }
-const COMMON: [&str; 5] = ["kind", "input", "edge", "on_error", "budget"];
+const COMMON: [&str; 6] = ["kind", "input", "edge", "on_error", "budget", "start_at_s"];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -199,7 +202,10 @@ impl Plan {
         for node in &self.sources {
             let Some(kind) = registry.sources.iter().find(|k| k.name == node.kind) else { continue };
             match kind.build(&node.table, site) {
-                Ok(source) => pipeline.add_source(&node.name, source, node.common.edge.unwrap_or(kind.edge)),
+                Ok(source) => {
+                    let start_at = node.common.start_at_s.and_then(SensorTime::from_seconds);
+                    pipeline.add_source(&node.name, source, node.common.edge.unwrap_or(kind.edge), start_at);
+                }
                 Err(error) => checker.add(&format!("source.{}", node.name), error.to_string()),
             }
         }

@@ -4,7 +4,7 @@ use super::align::Align;
 use super::health::{Budget, OnError};
 use super::policy::Policy;
 use super::traits::{Layout, Mode, Sink, Source, Stage};
-use crate::types::{Result, nearest};
+use crate::types::{Result, SensorTime, nearest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,12 +58,19 @@ pub(super) struct Node<T: ?Sized> {
     pub(super) remake: Option<Remake<T>>,
 }
 
+pub(super) struct Feed {
+    pub(super) name: Arc<str>,
+    pub(super) source: Box<dyn Source>,
+    pub(super) policy: Policy,
+    pub(super) start_at: Option<SensorTime>,
+}
+
 /// Sources, stages and sinks by name, in the order they were added. See [`Pipeline::check`] and [`Pipeline::run`].
 pub struct Pipeline {
     pub(super) name: String,
     pub(super) mode: Mode,
     pub(super) align: Align,
-    pub(super) sources: Vec<(Arc<str>, Box<dyn Source>, Policy)>,
+    pub(super) sources: Vec<Feed>,
     pub(super) stages: Vec<Node<dyn Stage>>,
     pub(super) sinks: Vec<Node<dyn Sink>>,
     pub(super) bundles: Option<u64>,
@@ -119,12 +126,13 @@ impl Pipeline {
     /// Adds a source; `policy` is that of the edge to the aligner in `live` mode.
     #[must_use]
     pub fn source(mut self, name: &str, source: impl Source + 'static, policy: Policy) -> Self {
-        self.sources.push((name.into(), Box::new(source), policy));
+        self.add_source(name, Box::new(source), policy, None);
         self
     }
-    /// Adds a source that is already boxed.
-    pub fn add_source(&mut self, name: &str, source: Box<dyn Source>, policy: Policy) {
-        self.sources.push((name.into(), source, policy));
+    /// Adds a boxed source; with `start_at`, its clock is shifted so that its first frame has this time, which lets
+    /// recordings of different days play side by side.
+    pub fn add_source(&mut self, name: &str, source: Box<dyn Source>, policy: Policy, start_at: Option<SensorTime>) {
+        self.sources.push(Feed { name: name.into(), source, policy, start_at });
     }
     /// Adds a stage.
     #[must_use]
@@ -148,13 +156,13 @@ impl Pipeline {
     }
     /// What sinks are told before the first packet.
     pub fn layout(&self) -> Layout {
-        let sensors = self.sources.iter().flat_map(|(_, s, _)| s.sensors()).collect();
+        let sensors = self.sources.iter().flat_map(|f| f.source.sensors()).collect();
         let stages = self.stages.iter().map(|n| (Arc::clone(&n.name), n.body.info())).collect();
         Layout { name: self.name.clone(), sensors, stages }
     }
     /// Every edge as (from, to, policy in this run's mode).
     pub fn edges(&self) -> Vec<(String, String, Policy)> {
-        let into = self.sources.iter().map(|(n, _, p)| (n.to_string(), ALIGN.to_owned(), *p));
+        let into = self.sources.iter().map(|f| (f.name.to_string(), ALIGN.to_owned(), f.policy));
         let wirings = self.stages.iter().map(|n| (&n.name, &n.wiring)).chain(self.sinks.iter().map(|n| (&n.name, &n.wiring)));
         let out = wirings.flat_map(|(name, w)| w.inputs.iter().map(move |(from, p)| (from.clone(), name.to_string(), *p)));
         into.chain(out).map(|(from, to, p)| (from, to, self.effective(p))).collect()
@@ -174,7 +182,7 @@ impl Pipeline {
         problems
     }
     fn node_names(&self) -> impl Iterator<Item = &str> {
-        let sources = self.sources.iter().map(|(n, ..)| &**n);
+        let sources = self.sources.iter().map(|f| &*f.name);
         sources.chain(self.stages.iter().map(|n| &*n.name)).chain(self.sinks.iter().map(|n| &*n.name))
     }
     fn check_names(&self, problems: &mut Vec<String>) {
@@ -202,7 +210,7 @@ impl Pipeline {
         }
     }
     fn check_sensors(&self, problems: &mut Vec<String>) {
-        let sensors: Vec<_> = self.sources.iter().flat_map(|(n, s, _)| s.sensors().into_iter().map(move |i| (i.id, n))).collect();
+        let sensors: Vec<_> = self.sources.iter().flat_map(|f| f.source.sensors().into_iter().map(move |i| (i.id, &f.name))).collect();
         let mut seen = BTreeSet::new();
         for (id, source) in &sensors {
             if !seen.insert(*id) {

@@ -78,10 +78,10 @@ struct Wires {
 
 fn wire(pipeline: &Pipeline) -> Wires {
     let mut wires = Wires::default();
-    for (name, source, policy) in &pipeline.sources {
-        let (tx, rx, stats) = edge(format!("{name}->{ALIGN}"), pipeline.effective(*policy));
+    for feed in &pipeline.sources {
+        let (tx, rx, stats) = edge(format!("{}->{ALIGN}", feed.name), pipeline.effective(feed.policy));
         wires.frames_out.push(tx);
-        wires.frames_in.push((rx, source.sensors().into_iter().map(|s| s.id).collect()));
+        wires.frames_in.push((rx, feed.source.sensors().into_iter().map(|s| s.id).collect()));
         wires.stats.push(stats);
     }
     let nodes = pipeline.stages.iter().map(|n| (&n.name, &n.wiring)).chain(pipeline.sinks.iter().map(|n| (&n.name, &n.wiring)));
@@ -144,8 +144,8 @@ impl Pipeline {
         let mut board = Board::default();
         let out = |name: &str| wires.out.get(name).map(|o| stats_of(o, Sender::stats)).unwrap_or_default();
         let into = |name: &str| wires.inlets.get(name).map(|i| stats_of(i, Inlet::stats)).unwrap_or_default();
-        for ((name, ..), tx) in self.sources.iter().zip(&wires.frames_out) {
-            let stats = Arc::new(NodeStats::new(name, Role::Source));
+        for (feed, tx) in self.sources.iter().zip(&wires.frames_out) {
+            let stats = Arc::new(NodeStats::new(&feed.name, Role::Source));
             board.nodes.push(Watched {
                 stats,
                 on_error: OnError::Ignore,
@@ -194,8 +194,10 @@ impl Pipeline {
         let joined =
             |inlets: &[Inlet<Parcel>]| cx.mode != Mode::Live && inlets.iter().all(|i| !matches!(i.stats().policy, Policy::Sample(_)));
         let sources: Vec<_> = self.sources.drain(..).zip(wires.frames_out.drain(..)).zip(stats.by_ref()).collect();
-        for (((name, source, _), out), stats) in sources {
-            let thread = SourceThread { source, out, stats, tallies: Arc::clone(tallies), speed: self.speed, cx: cx.clone() };
+        for ((feed, out), stats) in sources {
+            let (name, tallies) = (feed.name, Arc::clone(tallies));
+            let thread =
+                SourceThread { source: feed.source, start_at: feed.start_at, out, stats, tallies, speed: self.speed, cx: cx.clone() };
             threads.push(spawn(&name.clone(), move || Ended::Source(name, thread.run()))?);
         }
         let sensors: Vec<SensorId> = layout.sensors.iter().map(|s| s.id).collect();

@@ -37,6 +37,7 @@ fn said(panic: &(dyn Any + Send)) -> String {
 
 pub(super) struct SourceThread {
     pub(super) source: Box<dyn Source>,
+    pub(super) start_at: Option<SensorTime>,
     pub(super) out: Sender<Frame>,
     pub(super) stats: Arc<NodeStats>,
     pub(super) tallies: Tallies,
@@ -49,6 +50,7 @@ impl SourceThread {
     pub(super) fn run(mut self) -> Box<dyn Source> {
         let paced = self.cx.mode == Mode::Live && !self.source.live();
         let mut first: Option<(SensorTime, HostTime)> = None;
+        let mut shift: Option<i64> = None;
         let mut newest: BTreeMap<SensorId, SensorTime> = BTreeMap::new();
         while !self.cx.stop.stopped() {
             let since = self.stats.begin();
@@ -60,7 +62,11 @@ impl SourceThread {
                     t.captured += 1;
                     t.reject(&reason);
                 }),
-                Ok(Reading::Frame(frame)) => {
+                Ok(Reading::Frame(mut frame)) => {
+                    if let Some(start) = self.start_at {
+                        let shift = *shift.get_or_insert(start.nanos().saturating_sub(frame.captured.nanos()));
+                        frame.captured = SensorTime::from_nanos(frame.captured.nanos().saturating_add(shift));
+                    }
                     tally(&self.tallies, frame.sensor, |t| t.captured += 1);
                     let last = newest.entry(frame.sensor).or_insert(frame.captured);
                     if frame.captured < *last {

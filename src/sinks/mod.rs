@@ -15,9 +15,8 @@ mod video;
 
 pub use console::{ConsoleConfig, ConsoleSink};
 pub use null::{NullConfig, NullSink};
-pub use recording::{Compression, RecordingConfig, RecordingSink};
-pub use results::{ResultsConfig, ResultsSink};
 pub use recording::{Compression, FLUSH_EVERY, RecordingConfig, RecordingSink};
+pub use results::{ResultsConfig, ResultsSink};
 #[cfg(feature = "opencv")]
 pub use video::{VideoConfig, VideoSink};
 
