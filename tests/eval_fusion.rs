@@ -96,14 +96,17 @@ fn constant_pictures_have_the_documented_values() {
     for family in [Family::Evaluator, Family::Vifb] {
         let equal = score(&flat(90), &flat(90), &flat(90), family);
         assert_eq!((equal.en, equal.sd, equal.sf, equal.ag, equal.mi, equal.cc, equal.scd), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0));
-        assert_eq!((equal.vif, equal.qabf, equal.mse, equal.psnr), (2.0, 0.0, 0.0, PSNR_LIMIT));
+        assert_eq!((equal.vif, equal.mse, equal.psnr), (2.0, 0.0, PSNR_LIMIT));
         assert!((equal.ssim - 2.0).abs() < 1e-9 && (equal.ssim_255 - 2.0).abs() < 1e-9);
+        // The border against the zeros outside is an edge, and it is kept; black pictures have none.
+        assert!(equal.qabf > 0.97 && equal.qabf <= 1.0, "{equal:?}");
+        assert_eq!(score(&flat(0), &flat(0), &flat(9), family).qabf, 0.0);
         let black = score(&flat(200), &flat(100), &flat(0), family);
         assert_eq!((black.psnr, black.mse), (-PSNR_LIMIT, 25_000.0));
         let (a, b) = (noise(40, 30, 1), noise(40, 30, 2));
         let lost = score(&a, &b, &flat(77), family);
         assert_eq!((lost.cc, lost.mi), (0.0, 0.0));
-        assert!(lost.vif < 1e-6 && lost.qabf < 0.01, "{lost:?}");
+        assert!(lost.vif < 1e-6 && lost.qabf < 0.2, "{lost:?}");
         let kept = score(&a, &a, &a, family);
         assert!((kept.vif - 2.0).abs() < 1e-6 && (kept.ssim - 2.0).abs() < 1e-9 && (kept.cc - 1.0).abs() < 1e-12, "{kept:?}");
         // Where F = A = B, the differences are constant.
@@ -155,7 +158,7 @@ fn folders_in_report_and_sheet_out() {
     save(&vi, "spare.png", &noise(5, 5, 1));
     let (output, page) = (root.path().join("out/m.json"), root.path().join("s.html"));
     let report = fusion(&vi, &ir, &fused, &output, Some((&page, 2)), Family::Evaluator).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&std::fs::read_to_string(&output).unwrap()).unwrap(), report);
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), format!("{report:#}\n"));
     assert_eq!((&report["version"], &report["pairs"], &report["visible_without_fused"]), (&1.into(), &3.into(), &1.into()));
     let (a, b) = (noise(48, 36, 1), noise(48, 36, 11));
     let alone = score(&a, &b, &fuse(&a, &b, "max"), Family::Evaluator);
