@@ -1,8 +1,9 @@
 //! Fusion scores against the values of the two published families, and the two evaluation verbs on folders.
 //!
-//! Mutation note: each of these is caught here: SF over pixels instead of differences, AG over all pixels in
-//! the VIFB family, MI in bits, PSNR with peak 255, SSIM with population covariance, VIF that keeps every second pixel from 1,
-//! Qabf without the rule for equal strengths. Foreign bytes (label pictures, class lists) are mutated in `cli::eval::labels`.
+//! Mutation note: tried by hand and caught by the fixture are SF over pixels instead of differences, AG over all pixels in the
+//! VIFB family, MI in bits, PSNR with peak 255, VIF that keeps every second pixel from 1, Qabf without its rule for equal
+//! strengths. SSIM with population instead of sample covariance survives the fixture (its error is below 1e-4 there), so
+//! `one_window_by_hand` is for it. Foreign bytes (label pictures, class lists) are mutated in `cli::eval::labels`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -96,14 +97,17 @@ fn constant_pictures_have_the_documented_values() {
     for family in [Family::Evaluator, Family::Vifb] {
         let equal = score(&flat(90), &flat(90), &flat(90), family);
         assert_eq!((equal.en, equal.sd, equal.sf, equal.ag, equal.mi, equal.cc, equal.scd), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0));
-        assert_eq!((equal.vif, equal.qabf, equal.mse, equal.psnr), (2.0, 0.0, 0.0, PSNR_LIMIT));
+        assert_eq!((equal.vif, equal.mse, equal.psnr), (2.0, 0.0, PSNR_LIMIT));
         assert!((equal.ssim - 2.0).abs() < 1e-9 && (equal.ssim_255 - 2.0).abs() < 1e-9);
+        // The border against the zeros outside is an edge, and it is kept; black pictures have none.
+        assert!(equal.qabf > 0.97 && equal.qabf <= 1.0, "{equal:?}");
+        assert_eq!(score(&flat(0), &flat(0), &flat(9), family).qabf, 0.0);
         let black = score(&flat(200), &flat(100), &flat(0), family);
         assert_eq!((black.psnr, black.mse), (-PSNR_LIMIT, 25_000.0));
         let (a, b) = (noise(40, 30, 1), noise(40, 30, 2));
         let lost = score(&a, &b, &flat(77), family);
         assert_eq!((lost.cc, lost.mi), (0.0, 0.0));
-        assert!(lost.vif < 1e-6 && lost.qabf < 0.01, "{lost:?}");
+        assert!(lost.vif < 1e-6 && lost.qabf < 0.2, "{lost:?}");
         let kept = score(&a, &a, &a, family);
         assert!((kept.vif - 2.0).abs() < 1e-6 && (kept.ssim - 2.0).abs() < 1e-9 && (kept.cc - 1.0).abs() < 1e-12, "{kept:?}");
         // Where F = A = B, the differences are constant.
@@ -124,6 +128,27 @@ fn pictures_smaller_than_the_windows_have_finite_scores() {
             assert!(scores.ssim.abs() <= 2.0 + 1e-9 && (0.0..=1.0).contains(&scores.qabf), "{width}x{height}: {scores:?}");
         }
     }
+}
+
+#[test]
+fn one_window_by_hand() {
+    // Little contrast, so that the stabilising constants weigh as much as the variances.
+    let faint = |seed| Grey::new(7, 7, noise(7, 7, seed).levels().iter().map(|v| 100 + v % 8).collect()).unwrap();
+    let [a, b, f] = [1, 2, 3].map(faint);
+    let mean = |p: &Grey| p.levels().iter().map(|&v| f64::from(v)).sum::<f64>() / 49.0;
+    let covariance = |p: &Grey, q: &Grey| {
+        let (mp, mq) = (mean(p), mean(q));
+        p.levels().iter().zip(q.levels()).map(|(&x, &y)| (f64::from(x) - mp) * (f64::from(y) - mq)).sum::<f64>() / 48.0
+    };
+    let ssim = |s: &Grey, range: f64| {
+        let (c1, c2) = ((0.01 * range).powi(2), (0.03 * range).powi(2));
+        let (ms, mf) = (mean(s), mean(&f));
+        let top = (2.0 * ms * mf + c1) * (2.0 * covariance(s, &f) + c2);
+        top / ((ms * ms + mf * mf + c1) * (covariance(s, s) + covariance(&f, &f) + c2))
+    };
+    let found = score(&a, &b, &f, Family::Evaluator);
+    assert!((found.ssim - ssim(&a, 2.0) - ssim(&b, 2.0)).abs() < 1e-9, "{found:?}");
+    assert!((found.ssim_255 - ssim(&a, 255.0) - ssim(&b, 255.0)).abs() < 1e-9, "{found:?}");
 }
 
 #[test]
@@ -155,7 +180,7 @@ fn folders_in_report_and_sheet_out() {
     save(&vi, "spare.png", &noise(5, 5, 1));
     let (output, page) = (root.path().join("out/m.json"), root.path().join("s.html"));
     let report = fusion(&vi, &ir, &fused, &output, Some((&page, 2)), Family::Evaluator).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&std::fs::read_to_string(&output).unwrap()).unwrap(), report);
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), format!("{report:#}\n"));
     assert_eq!((&report["version"], &report["pairs"], &report["visible_without_fused"]), (&1.into(), &3.into(), &1.into()));
     let (a, b) = (noise(48, 36, 1), noise(48, 36, 11));
     let alone = score(&a, &b, &fuse(&a, &b, "max"), Family::Evaluator);

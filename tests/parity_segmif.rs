@@ -54,7 +54,7 @@ fn tiny_runs_on_odd_sizes_and_in_batches() {
     let device = Device::flex();
     let (model, _) = SegMif::load("tiny", Origin::Seed(3), &device).unwrap();
     assert_eq!(model.card().preset, "tiny");
-    let plane = |batch, channels, seed| {
+    let plane = |batch: usize, channels: usize, seed| {
         let values = support::fill("image", batch * channels * 45 * 61, 0.0, 1.0, seed);
         burn::Tensor::<4>::from_data(TensorData::new(values, [batch, channels, 45, 61]), &device)
     };
@@ -70,7 +70,7 @@ fn tiny_runs_on_odd_sizes_and_in_batches() {
     assert!(worst < 1e-5, "{worst}");
     for _ in 0..2 {
         let start = Instant::now();
-        let image = |channels, seed| {
+        let image = |channels: usize, seed| {
             let values = support::fill("image", channels * 240 * 320, 0.0, 1.0, seed);
             burn::Tensor::<4>::from_data(TensorData::new(values, [1, channels, 240, 320]), &device)
         };

@@ -121,7 +121,8 @@ pub struct Scores {
     /// (constant, or the picture is smaller than every window) counts 1.
     #[serde(rename = "VIF")]
     pub vif: f64,
-    /// Xydeas-Petrovic edge transfer; 0 where neither source has an edge.
+    /// Xydeas-Petrovic edge transfer. Zeros lie outside the picture, so its border is an edge; 0 where no source has one, that is,
+    /// where both are black.
     #[serde(rename = "Qabf")]
     pub qabf: f64,
     /// Structural similarity, sum over both sources (at most 2), with the family's window and range. In a picture smaller than

@@ -64,7 +64,7 @@ fn head(path: &Path, stream: &mut Stream<BufReader<File>>, visit: &mut dyn FnMut
     let (mut profile, mut library, mut closed) = (None, String::new(), false);
     let mut schemas = BTreeSet::new();
     let mut steps = 0;
-    while !closed && steps < 256 {
+    while !closed && steps < 4096 {
         steps += 1;
         let step = stream.step(&mut |found| {
             match &found {
@@ -81,7 +81,7 @@ fn head(path: &Path, stream: &mut Stream<BufReader<File>>, visit: &mut dyn FnMut
             Step::Cut(why) if profile.is_none() => return Err(Error::mismatch("an MCAP file", why, place)),
             Step::End | Step::Cut(_) => break,
         }
-        if profile.as_deref().is_some_and(|p| p != PROFILE) && schemas.len() > 8 {
+        if profile.as_deref().is_some_and(|p| p != PROFILE) && !schemas.is_empty() && steps > 16 {
             break;
         }
     }

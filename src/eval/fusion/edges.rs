@@ -1,7 +1,7 @@
 //! Qabf: how well F keeps strength and direction of the sources' edges. Xydeas and Petrovic 2000.
 //!
 //! *In*: three grey pictures of one size. *Out*: the quality of both sources, weighted by their edge strength, 0 to 1;
-//! 0 where neither has an edge. *Invariant*: squared strengths are whole numbers below 2^24, exact in `f32`.
+//! 0 where neither has an edge, that is, where both are black (outside lie zeros). *Invariant*: squared strengths are whole numbers below 2^24, exact in `f32`.
 //!
 //! As in the reference, where source and F are equally strong the ratio of strengths is replaced by the strength itself
 //! (0 in flat regions, saturated elsewhere); that is deliberate, papers' numbers hold it.

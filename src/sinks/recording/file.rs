@@ -89,6 +89,7 @@ impl Open {
             .library(concat!("sensorium ", env!("CARGO_PKG_VERSION")))
             .compression(compression)
             .chunk_size(Some(CHUNK))
+            .calculate_data_section_crc(false) // Each chunk has its own.
             .disable_seeking(true);
         let file = NoSeek::new(BufWriter::new(file.map_err(hint)?));
         let mut writer = options.create(file).map_err(|e| Error::io("write", path, e))?;
