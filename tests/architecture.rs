@@ -23,7 +23,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rerun::", &["sinks/rerun"]),
     ("burn::", &["nets", "heads"]),
     ("opencv::", &["sources/video", "sinks/video", "stages/rectify"]),
-    ("crossbeam_channel", &["runtime"]),
+    ("crossbeam_channel", &["runtime", "sinks/rerun"]),
 ];
 
 fn files(folder: &Path) -> Vec<PathBuf> {
