@@ -169,7 +169,8 @@ fn packet(t: u64) -> Packet {
     if !lost {
         frames.push(frame("lidar", lidar_place(), Payload::Cloud(Arc::new(cloud))));
     }
-    let presence = layout().sensors.iter().map(|s| (s.id, if lost && s.id == id("lidar") { Presence::Missing } else { Presence::Ok }));
+    let rig = layout();
+    let presence = rig.sensors.iter().map(|s| (s.id, if lost && s.id == id("lidar") { Presence::Missing } else { Presence::Ok }));
     let origins = frames.iter().map(|f| Origin { sensor: f.sensor, seq: f.seq, captured: f.captured, arrived: f.arrived }).collect();
     let worked = |(i, (stage, _)): (usize, &(Arc<str>, StageInfo))| StageTime {
         stage: Arc::clone(stage),
@@ -177,7 +178,7 @@ fn packet(t: u64) -> Packet {
         worked: 2_000_000 * (i as u64 + 1) + (t * 137 % 7) * 300_000,
         weights: (i == 1).then(|| "5e50".into()),
     };
-    let lineage = Lineage { origins: Arc::new(origins), stages: layout().stages.iter().enumerate().map(worked).collect() };
+    let lineage = Lineage { origins: Arc::new(origins), stages: rig.stages.iter().enumerate().map(worked).collect() };
     let bundle = Bundle { at, frames, presence: presence.collect(), skew: Duration::from_millis(3 + t % 4) };
     Packet { head: Head { seq: t, at, lineage }, bundle: Arc::new(bundle), outcomes }
 }
