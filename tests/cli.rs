@@ -119,7 +119,7 @@ fn check_explains_and_draws() {
 #[test]
 fn help_names_only_what_is_there() {
     let help = text(&sensorium(&["--help"], root()).stdout);
-    for verb in ["run", "check", "doctor", "bench", "models", "eval"] {
+    for verb in ["run", "check", "doctor", "bench", "models", "eval", "forward"] {
         assert!(help.contains(verb), "{help}");
     }
     for later in ["train", "merge", "drive", "replay"] {

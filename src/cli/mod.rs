@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod doctor;
 mod eval;
+mod forward;
 mod machine;
 mod models;
 mod output;
@@ -64,6 +65,8 @@ enum Verb {
     /// Score results against truth, or fused pictures against what they were fused from.
     #[command(subcommand)]
     Eval(EvalVerb),
+    /// One bare pass of a network: tensors in, named tensors out.
+    Forward(forward::Args),
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
@@ -72,17 +75,30 @@ enum Verb {
 #[derive(Subcommand)]
 enum EvalVerb {
     /// EN, SD, SF, AG, MI, SCD, VIF, Qabf, CC, SSIM, PSNR and MSE of fused pictures
-    Fusion(eval::FusionArgs),
+    Fusion(Eval<eval::FusionArgs>),
     /// mIoU, per-class IoU, accuracy and confusion matrix of label pictures
-    Segmentation(eval::SegmentationArgs),
+    Segmentation(Eval<eval::SegmentationArgs>),
+}
+
+/// What is scored, and how the averages are printed; the file always holds everything.
+#[derive(clap::Args)]
+struct Eval<A: clap::Args> {
+    #[command(flatten)]
+    what: A,
+    /// How the scores are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 fn evaluate(verb: &EvalVerb) -> Result {
-    let report = match verb {
-        EvalVerb::Fusion(args) => args.run()?,
-        EvalVerb::Segmentation(args) => args.run()?,
+    let (report, format) = match verb {
+        EvalVerb::Fusion(args) => (args.what.run()?, args.format),
+        EvalVerb::Segmentation(args) => (args.what.run()?, args.format),
     };
-    output::json(&report)?;
+    match format {
+        Format::Text => output::result(&eval::table(&report))?,
+        Format::Json => output::json(&report)?,
+    }
     Ok(Ending::Done)
 }
 
@@ -100,6 +116,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Bench(verb) => bench::bench(&verb),
         Verb::Eval(verb) => evaluate(&verb),
+        Verb::Forward(args) => forward::forward(&args),
         Verb::Models(verb) => models::models(&verb),
     };
     match outcome {

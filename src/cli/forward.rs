@@ -1,0 +1,66 @@
+//! `sensorium forward`: one bare pass of a network, named tensors in, named tensors out.
+
+use super::{Ending, Result, output};
+use crate::nets::{self, DeviceChoice, Origin, TapChoice, Weights};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Arguments of `forward`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The network, as `models list` names it
+    model: String,
+    /// `base` is the published configuration
+    #[arg(long, default_value = "base")]
+    preset: String,
+    /// A .safetensors file or a PyTorch state dict; several as fusion=A.pth,seg=B.pth
+    #[arg(long, value_name = "FILE")]
+    weights: String,
+    /// Input tensors by name
+    #[arg(long, value_name = "IN.safetensors")]
+    inputs: PathBuf,
+    /// Where to write the output tensors
+    #[arg(long, value_name = "OUT.safetensors")]
+    outputs: PathBuf,
+    /// Also write intermediate activations: all, or names
+    #[arg(long, value_name = "all|A,B")]
+    taps: Option<TapChoice>,
+    /// Go on although tensors are missing, unexpected or misshapen
+    #[arg(long)]
+    partial: bool,
+    /// Run this often, and print median and spread of the time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    repeat: u32,
+    /// auto takes CUDA where it is there, else the CPU
+    #[arg(long, value_name = "auto|cpu|cuda|wgpu", default_value = "auto")]
+    device: DeviceChoice,
+}
+
+/// Loads, runs, writes.
+pub(super) fn forward(args: &Args) -> Result {
+    let (device, what) = nets::pick(args.device)?;
+    output::note(&format!("device: {what}"));
+    let origin = Origin::File { spec: args.weights.clone(), partial: args.partial };
+    let (model, report) = nets::build(&args.model, &args.preset, origin, &device)?;
+    output::note(&report.to_string());
+    let inputs = Weights::read(&args.inputs)?.tensors;
+    let taps = args.taps.clone().unwrap_or(TapChoice::None);
+    let (mut times, mut outputs) = (Vec::new(), nets::Named::new());
+    for _ in 0..args.repeat.max(1) {
+        let began = Instant::now();
+        outputs = nets::forward(&*model, &inputs, &taps, &device)?;
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    nets::weights::save(&args.outputs, &outputs)?;
+    times.sort_by(f64::total_cmp);
+    let at = |i: usize| times.get(i).copied().unwrap_or_default();
+    let time = format!(
+        "median {:.1} ms, {:.1} to {:.1} ms over {} passes",
+        at(times.len() / 2),
+        at(0),
+        at(times.len().saturating_sub(1)),
+        times.len()
+    );
+    output::result(&format!("{} tensors in {}; {time}", outputs.len(), args.outputs.display()))?;
+    Ok(Ending::Done)
+}
