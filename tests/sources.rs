@@ -222,8 +222,8 @@ fn rgbd_with_something_wrong() {
         .unwrap();
     fs::write(root.join("groundtruth.txt"), "1.0 0 0 0 0 0 0 1\n2.0 1 0 0 0 0 0 1\n3.0 0 0 0 0 0 0 0\n4.0 NaN 0 0 0 0 0 1\n").unwrap();
     let (frames, rejected) = drain(RgbdConfig::new(root).build().unwrap());
-    let sent: Vec<_> = frames.iter().map(|f| (f.sensor.name(), f.captured.seconds())).collect();
-    let wanted = [("ego", 1.0), ("colour", 1.0), ("depth", 1.01), ("ego", 2.0), ("colour", 2.0), ("colour", 3.0), ("depth", 4.01)];
+    let sent: Vec<_> = frames.iter().map(|f| (f.sensor.name(), f.captured.nanos() / 10_000_000)).collect();
+    let wanted = [("ego", 100), ("colour", 100), ("depth", 101), ("ego", 200), ("colour", 200), ("colour", 300), ("depth", 401)];
     assert_eq!(sent, wanted, "{rejected:?}");
     let count = |sensor: &str, part: &str| rejected.iter().filter(|(s, r)| s == sensor && r.contains(part)).count();
     assert_eq!(count("colour", "stamp after"), 2, "{rejected:?}"); // 1.5, and 5 after 9
@@ -328,16 +328,21 @@ fn mutated_lists_never_panic() {
     let both = "1.0 rgb/0.png 1.0 depth/0.png\n1.1 rgb/0.png 1.11 depth/0.png\n";
     let (mut dice, mut built) = (Dice(7), 0);
     let (associations, lists) = (root.join("associations.txt"), [("rgb.txt", rgb), ("depth.txt", &depth), ("groundtruth.txt", truth)]);
+    for (name, text) in lists {
+        fs::write(root.join(name), text).unwrap();
+    }
     for round in 0..8800 {
         let which = round % 4;
-        for (k, (name, text)) in lists.iter().enumerate() {
-            let bytes = if k == which { dice.mutate(text.as_bytes()) } else { text.as_bytes().to_vec() };
-            fs::write(root.join(name), bytes).unwrap();
+        // The last round's file is put back; the rest is as it was.
+        if let Some((name, text)) = lists.get((round + 3) % 4) {
+            fs::write(root.join(name), text).unwrap();
         }
-        if which == 3 {
-            fs::write(&associations, dice.mutate(both.as_bytes())).unwrap()
-        } else {
-            drop(fs::remove_file(&associations))
+        match lists.get(which) {
+            Some((name, text)) => fs::write(root.join(name), dice.mutate(text.as_bytes())).unwrap(),
+            None => fs::write(&associations, dice.mutate(both.as_bytes())).unwrap(),
+        }
+        if which == 0 && round > 0 {
+            fs::remove_file(&associations).unwrap();
         }
         if let Ok(source) = RgbdConfig::new(root).build() {
             built += 1;
