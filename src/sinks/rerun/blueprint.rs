@@ -147,7 +147,7 @@ fn plots(layout: &Layout) -> Node {
     let plot = |title: &str, parts: &[&str]| view("TimeSeries", title, &super::pen::path(parts));
     let mut nodes = vec![plot("age and skew, ms", &["metrics", "age"])];
     if !layout.stages.is_empty() {
-        let stages = vec![plot("work per stage, ms", &["metrics", "work"]), plot("wait, ms", &["metrics", "wait"])];
+        let stages = vec![plot("work, ms", &["metrics", "work"]), plot("wait, ms", &["metrics", "wait"])];
         nodes.push(group(bc::ContainerKind::Tabs, stages, &[]));
     }
     nodes.push(plot("queue depth", &["metrics", "queue"]));
