@@ -3,6 +3,8 @@
 //! A synthetic rig drives past coloured ground: two cameras, depth, thermal, LiDAR, ego motion; one bundle lacks its LiDAR.
 //! With `SENSORIUM_RRD=FILE` the recording is kept, to look at.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
 use ndarray::Array2;
 use sensorium::runtime::{Cx, Gauge, Layout, Mode, SensorInfo, Sink, StageInfo, Stop};
 use sensorium::sinks::{ConsoleConfig, ConsoleSink, NullConfig, ResultsConfig};

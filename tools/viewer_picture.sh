@@ -19,11 +19,26 @@ command -v Xvfb >/dev/null || { echo "no Xvfb: apt-get install xvfb" >&2; exit 1
 
 work=$(mktemp -d)
 trap 'kill "$screen" 2>/dev/null || :; rm -rf "$work"' EXIT
-Xvfb -displayfd 3 -screen 0 1600x900x24 3>"$work/display" 2>/dev/null &
+Xvfb -noreset -displayfd 3 -screen 0 1600x900x24 3>"$work/display" 2>/dev/null &
 screen=$!
 for _ in 1 2 3 4 5 6 7 8 9 10; do [ -s "$work/display" ] && break; sleep 0.5; done
 display=$(cat "$work/display")
 [ -n "$display" ] || { echo "Xvfb did not start" >&2; exit 1; }
+
+# The pointer starts in the middle, where it would open a hover window: into the corner with it.
+"$venv/bin/python" - ":$display" <<'PY' || :
+import ctypes, sys
+x = ctypes.CDLL("libX11.so.6")
+x.XOpenDisplay.restype = ctypes.c_void_p
+x.XDefaultRootWindow.argtypes = [ctypes.c_void_p]
+x.XDefaultRootWindow.restype = ctypes.c_ulong
+x.XWarpPointer.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong, *[ctypes.c_int] * 2, *[ctypes.c_uint] * 2, *[ctypes.c_int] * 2]
+x.XCloseDisplay.argtypes = [ctypes.c_void_p]
+screen = x.XOpenDisplay(sys.argv[1].encode())
+if screen:
+    x.XWarpPointer(screen, 0, x.XDefaultRootWindow(screen), 0, 0, 0, 0, 1598, 898)
+    x.XCloseDisplay(screen)
+PY
 
 # A home of its own: no welcome, no question about analytics, no window state from before.
 HOME="$work" "$rerun" analytics disable >/dev/null 2>&1 || :

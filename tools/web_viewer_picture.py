@@ -18,7 +18,8 @@ import urllib.request
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-    "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=1600,900",
+    # Headless windows keep 143 rows for a frame that is not there.
+    "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=1600,1043", "--force-dark-mode",
 ]
 
 

@@ -67,10 +67,15 @@ pub fn inferno(fraction: f32) -> [u8; 3] {
     between(&INFERNO, fraction)
 }
 
+/// The n-th of a dozen colours that are far apart.
+pub fn palette(n: usize) -> [u8; 3] {
+    PALETTE.get(n % PALETTE.len()).copied().unwrap_or([200; 3])
+}
+
 /// The colour that a class of boxes always has (by its letters).
 pub fn class_colour(name: &str) -> [u8; 3] {
     let hash = name.bytes().fold(0_u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
-    PALETTE.get(num::usize(hash) % PALETTE.len()).copied().unwrap_or([200; 3])
+    palette(num::usize(hash))
 }
 
 /// Thermal counts as an RGB picture: the range between the 1st and the 99.5th percentile through the inferno map.
@@ -92,7 +97,7 @@ pub fn thermal_rgb(image: &ThermalImage) -> Vec<u8> {
 pub fn label_rgb(image: &LabelImage) -> Vec<u8> {
     let classes = &image.classes.classes;
     let colour = |value: &u16| {
-        let spare = || if *value == 0 { [0; 3] } else { PALETTE.get(usize::from(*value) % PALETTE.len()).copied().unwrap_or([200; 3]) };
+        let spare = || if *value == 0 { [0; 3] } else { palette(usize::from(*value)) };
         classes.get(usize::from(*value)).map_or_else(spare, |(_, colour)| *colour)
     };
     image.labels.iter().flat_map(colour).collect()

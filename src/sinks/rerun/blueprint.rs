@@ -68,7 +68,7 @@ fn arrange(pen: &Pen, layout: &Layout) -> Node {
         shares.push(1.0);
     }
     let upper = group(bc::ContainerKind::Horizontal, top, &shares);
-    group(bc::ContainerKind::Vertical, vec![upper, group(bc::ContainerKind::Horizontal, plots(layout), &[])], &[3.2, 1.0])
+    group(bc::ContainerKind::Vertical, vec![upper, plots(layout)], &[3.2, 1.0])
 }
 
 fn group(kind: bc::ContainerKind, children: Vec<Node>, shares: &[f32]) -> Node {
@@ -112,7 +112,7 @@ fn pictures(pen: &Pen, layout: &Layout) -> Vec<Node> {
             .map(|(stage, _, _)| stage)
             .collect();
         let with = if over.is_empty() { String::new() } else { format!(" + {}", over.join(", ")) };
-        nodes.push(view("2D", format!("{}: {}{with}", sensor.id, kind_name(sensor.modality)), &pen.sensor(sensor.id)));
+        nodes.push(view("2D", format!("{}{with}", picture_title(sensor)), &pen.sensor(sensor.id)));
     }
     for (stage, kind, camera) in outcomes(layout) {
         let name = match kind {
@@ -126,6 +126,12 @@ fn pictures(pen: &Pen, layout: &Layout) -> Vec<Node> {
     nodes
 }
 
+/// `front: colour`; just `thermal` where the sensor is called what it is.
+fn picture_title(sensor: &SensorInfo) -> String {
+    let (name, kind) = (sensor.id.name(), kind_name(sensor.modality));
+    if name.eq_ignore_ascii_case(kind) { name.to_owned() } else { format!("{name}: {kind}") }
+}
+
 const fn kind_name(modality: Modality) -> &'static str {
     match modality {
         Modality::Rgb => "colour",
@@ -136,22 +142,31 @@ const fn kind_name(modality: Modality) -> &'static str {
     }
 }
 
-fn plots(layout: &Layout) -> Vec<Node> {
+/// The row below: age, time in the stages, queues, the vehicle, the log.
+fn plots(layout: &Layout) -> Node {
     let plot = |title: &str, parts: &[&str]| view("TimeSeries", title, &super::pen::path(parts));
     let mut nodes = vec![plot("age and skew, ms", &["metrics", "age"])];
     if !layout.stages.is_empty() {
-        nodes.push(plot("work per stage, ms", &["metrics", "work"]));
-        nodes.push(plot("wait per stage, ms", &["metrics", "wait"]));
+        let stages = vec![plot("work, ms", &["metrics", "work"]), plot("wait, ms", &["metrics", "wait"])];
+        nodes.push(group(bc::ContainerKind::Tabs, stages, &[]));
     }
     nodes.push(plot("queue depth", &["metrics", "queue"]));
+    let mut vehicle = Vec::new();
     if has(layout, OutcomeKind::Control) {
-        nodes.push(plot("control", &["control"]));
+        vehicle.push(plot("control", &["control"]));
     }
     if layout.sensors.iter().any(|s| matches!(s.modality, Modality::Imu | Modality::Gnss | Modality::Ego)) {
-        nodes.push(plot("vehicle state", &["state"]));
+        vehicle.push(plot("vehicle state", &["state"]));
+    }
+    if !vehicle.is_empty() {
+        nodes.push(group(bc::ContainerKind::Tabs, vehicle, &[]));
     }
     nodes.push(view("TextLog", "log", &super::pen::path(&["log"])));
-    nodes
+    let mut shares = vec![1.0; nodes.len()];
+    if let Some(log) = shares.last_mut() {
+        *log = 1.4;
+    }
+    group(bc::ContainerKind::Horizontal, nodes, &shares)
 }
 
 fn write(stream: &RecordingStream, root: &Node) -> RecordingStreamResult<()> {

@@ -2,6 +2,7 @@
 
 use super::pen::{Pen, path};
 use crate::runtime::Gauge;
+use crate::sinks::paint;
 use crate::types::{HostTime, Packet, Presence, Result, SensorId};
 use ::rerun::{EntityPath, archetypes as draw};
 use std::collections::{HashMap, HashSet};
@@ -53,7 +54,9 @@ impl Figures {
 
     fn number(&mut self, pen: &Pen, at: EntityPath, name: &str, value: f64) -> Result<()> {
         if self.named.insert(at.clone()) {
-            pen.fix(at.clone(), &draw::SeriesLines::new().with_names([name]).with_widths([1.5]))?;
+            let beside = self.named.iter().filter(|n| n.parent() == at.parent()).count();
+            let line = draw::SeriesLines::new().with_names([name]).with_widths([1.5]);
+            pen.fix(at.clone(), &line.with_colors([paint::palette(beside)]))?;
         }
         pen.draw(at, &draw::Scalars::single(value))
     }

@@ -112,7 +112,7 @@ fn web(config: &RerunConfig) -> Result<(GrpcServerSink, Box<dyn Any + Send>, Str
     let page = WebViewerConfig { bind_ip: host.to_owned(), web_port: web_port.into(), open_browser: false, ..WebViewerConfig::default() };
     let server = page.host_web_viewer().map_err(|e| no_server(e.to_string()))?;
     let reachable = if host == "0.0.0.0" { "127.0.0.1" } else { host };
-    let url = format!("{}?url=rerun%2Bhttp%3A%2F%2F{reachable}%3A{port}%2Fproxy", server.server_url());
+    let url = format!("{}/?url=rerun%2Bhttp%3A%2F%2F{reachable}%3A{port}%2Fproxy", server.server_url());
     Ok((sink, Box::new(server), url))
 }
 
