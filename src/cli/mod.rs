@@ -6,7 +6,7 @@
 mod bench;
 mod check;
 mod doctor;
-mod eval;
+pub mod eval;
 mod forward;
 mod machine;
 mod models;
