@@ -35,7 +35,7 @@ fn load(path: &Path) -> Grey {
 }
 
 fn fuse(a: &Grey, b: &Grey, rule: &str) -> Grey {
-    let average = |(&x, &y): (&u8, &u8)| ((u16::from(x) + u16::from(y) + 1) / 2) as u8;
+    let average = |(&x, &y): (&u8, &u8)| (u16::from(x) + u16::from(y)).div_ceil(2) as u8;
     let maximum = |(&x, &y): (&u8, &u8)| x.max(y);
     let pairs = a.levels().iter().zip(b.levels());
     let levels = if rule == "max" { pairs.map(maximum).collect() } else { pairs.map(average).collect() };

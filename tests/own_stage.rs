@@ -1,4 +1,5 @@
 //! A source, a stage and a sink of one's own, from a configuration to a report: the example that the README points to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use sensorium::config::{Document, Kind, Plan, Registry, Site};
 use sensorium::runtime::{Cx, Outlet, Policy, Reading, SensorInfo, Sink, Source, Stage, StageInfo, Stop};

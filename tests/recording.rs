@@ -1,4 +1,5 @@
 //! Recordings: what goes in comes back to the bit, and damaged files neither panic nor invent frames.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use sensorium::formats::recording::{Pools, Record, Schema, decode, encode_frame, encode_outcome};
 use sensorium::runtime::{Cx, Layout, Mode, Reading, SensorInfo, Sink, Source};
@@ -68,7 +69,7 @@ fn payload(name: &str, dice: &mut Dice) -> Payload {
 }
 
 fn calibration(name: &str, version: u32) -> Arc<Calibration> {
-    let k = Intrinsics::new(16, 9, 1266.417_203_046_554, 1266.417_203_046_554, 816.267_019_744_3, 491.507_065_792_5).unwrap();
+    let k = Intrinsics::new(16, 9, 1_266.417_203_046_554, 1_266.417_203_046_554, 816.267_019_744_3, 491.507_065_792_5).unwrap();
     let mut c = Calibration::forward_camera(name, k);
     c.version = version;
     c.distortion = Distortion::BrownConrady { k1: 0.1, k2: -0.2 / 3.0, p1: 1e-5, p2: -1e-7, k3: 1.0 / 3.0 };

@@ -1,4 +1,5 @@
 //! Pipelines of toy sensors: conservation of frames under every policy, failures, hangs, alignment, determinism.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use sensorium::runtime::{
     Align, Budget, Cx, Mode, OnError, Outlet, Pipeline, Policy, Reading, Report, SensorInfo, Sink, Source, Stage, StageInfo, Stop, Wiring,

@@ -60,8 +60,6 @@ pub struct RerunConfig {
     pub web_port: u16,
     /// Port of the web viewer's data; 0 takes a free one.
     pub grpc_port: u16,
-    /// After the last packet, go on serving the web viewer until Ctrl-C.
-    pub keep_open: bool,
     /// Packets a second that the edge before this sink lets through.
     pub rate_hz: f64,
     /// Points of one cloud that are shown.
@@ -84,7 +82,6 @@ impl Default for RerunConfig {
             web_host: "127.0.0.1".into(),
             web_port: 9090,
             grpc_port: 9876,
-            keep_open: false,
             rate_hz: 10.0,
             max_points: 60_000,
             jpeg_quality: 85,
@@ -110,7 +107,7 @@ impl RerunConfig {
             return Err(Error::mismatch("a rate above 0 Hz", self.rate_hz.to_string(), "rerun, rate_hz"));
         }
         open::memory_limit(&self.memory_limit)?;
-        Ok(RerunSink { config: self, live: None })
+        Ok(RerunSink { config: self, live: None, served: None })
     }
 }
 
@@ -118,6 +115,15 @@ impl RerunConfig {
 pub struct RerunSink {
     config: RerunConfig,
     live: Option<Live>,
+    served: Option<Opened>,
+}
+
+impl Drop for RerunSink {
+    fn drop(&mut self) {
+        if let Some(opened) = self.served.take() {
+            opened.close(FLUSH);
+        }
+    }
 }
 
 /// What exists between start and finish.
@@ -216,7 +222,8 @@ impl Sink for RerunSink {
         Ok(())
     }
 
-    fn finish(&mut self, cx: &Cx) -> Result<()> {
+    /// A page that is served stays up until the sink is dropped, so that what was shown can still be looked at.
+    fn finish(&mut self, _: &Cx) -> Result<()> {
         let Some(live) = self.live.take() else { return Ok(()) };
         if live.left_out > 0 {
             tracing::warn!("the viewer did not keep up: {} packets were not shown", live.left_out);
@@ -224,12 +231,11 @@ impl Sink for RerunSink {
         let Live { opened, pen, .. } = live;
         let flushed = pen.stream.flush_with_timeout(FLUSH);
         drop(pen);
-        if opened.web_url.is_some() && self.config.keep_open {
-            while !cx.stop.stopped() {
-                std::thread::sleep(Duration::from_millis(100));
-            }
+        if opened.web_url.is_some() {
+            self.served = Some(opened);
+        } else {
+            opened.close(FLUSH);
         }
-        opened.close(FLUSH);
         match (&self.config.record, flushed) {
             (Some(path), Err(e)) => Err(Error::io("write", path, e)),
             (None, Err(e)) => {
