@@ -185,8 +185,8 @@ impl Default for Registry {
             |c: sinks::RerunConfig, _: &Site| Ok(Box::new(c.build()?) as _),
         ));
         #[cfg(feature = "opencv")]
-        sinks.push(Kind::new("video", "a video file of one picture", Policy::Block(8), |c: sinks::VideoConfig, site: &Site| {
-            Ok(Box::new(c.in_dir(site.run_dir.clone()).build()?) as _)
+        sinks.push(Kind::new("video", "a video file of one picture", Policy::Block(8), |c: sinks::VideoConfig, _: &Site| {
+            Ok(Box::new(c.build()?) as _)
         }));
         Self { sources, stages, sinks }
     }
