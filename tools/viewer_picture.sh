@@ -25,21 +25,6 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do [ -s "$work/display" ] && break; sleep 0.5; do
 display=$(cat "$work/display")
 [ -n "$display" ] || { echo "Xvfb did not start" >&2; exit 1; }
 
-# The pointer starts in the middle, where it would open a hover window: into the corner with it.
-"$venv/bin/python" - ":$display" <<'PY' || :
-import ctypes, sys
-x = ctypes.CDLL("libX11.so.6")
-x.XOpenDisplay.restype = ctypes.c_void_p
-x.XDefaultRootWindow.argtypes = [ctypes.c_void_p]
-x.XDefaultRootWindow.restype = ctypes.c_ulong
-x.XWarpPointer.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong, *[ctypes.c_int] * 2, *[ctypes.c_uint] * 2, *[ctypes.c_int] * 2]
-x.XCloseDisplay.argtypes = [ctypes.c_void_p]
-screen = x.XOpenDisplay(sys.argv[1].encode())
-if screen:
-    x.XWarpPointer(screen, 0, x.XDefaultRootWindow(screen), 0, 0, 0, 0, 1598, 898)
-    x.XCloseDisplay(screen)
-PY
-
 # A home of its own: no welcome, no question about analytics, no window state from before.
 HOME="$work" "$rerun" analytics disable >/dev/null 2>&1 || :
 # The viewer may panic while it closes, after the picture is written: the file tells, not the status.
