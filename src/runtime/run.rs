@@ -40,13 +40,13 @@ impl Board {
         let mut list = Vec::new();
         for node in self.nodes.iter().map(|n| &n.stats) {
             let (q, age) = (node.work.quantiles(), node.age.quantiles());
-            list.push(Gauge { name: format!("latency_ms/{}", node.name), value: q.p50 });
+            list.push(Gauge { name: format!("stages/{}/latency_ms", node.name), value: q.p50 });
             if age.count > 0 {
-                list.push(Gauge { name: format!("age_ms/{}", node.name), value: age.p50 });
+                list.push(Gauge { name: format!("stages/{}/age_ms", node.name), value: age.p50 });
             }
         }
         for edge in &self.edges {
-            list.push(Gauge { name: format!("queue_depth/{}", edge.name.replace("->", "_to_")), value: edge.depth.load(Relaxed) as f64 });
+            list.push(Gauge { name: format!("edges/{}/depth", edge.name), value: edge.depth.load(Relaxed) as f64 });
         }
         list
     }

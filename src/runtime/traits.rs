@@ -155,7 +155,7 @@ impl<'a> Outlet<'a> {
 /// One measured number of the running pipeline, for viewers and consoles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gauge {
-    /// For example `stages/fuse/latency_ms`, `edges/align->fuse/depth`, `age_ms`.
+    /// For example `stages/fuse/latency_ms`, `stages/fuse/age_ms`, `edges/align->fuse/depth`.
     pub name: String,
     /// Now.
     pub value: f64,
