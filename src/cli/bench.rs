@@ -145,8 +145,8 @@ struct Seen {
     late: AtomicU64,
 }
 
-/// Notes the age of packets, where their pixels lie, and the process's memory early and late.
-struct Gauge(Arc<Seen>);
+/// Stalls once, at the packet of this number (0: never); notes the age of packets, where their pixels lie, and the process's memory early and late.
+struct Gauge(Arc<Seen>, u64);
 
 impl Sink for Gauge {
     fn accept(&mut self, packet: &Packet, _: &Cx) -> crate::types::Result<()> {
@@ -158,6 +158,10 @@ impl Sink for Gauge {
             }
         }
         let n = seen.packets.fetch_add(1, Ordering::Relaxed) + 1;
+        if n == self.1 {
+            // Lets every queue fill to the brim once, so that memory is at its most before it is first looked at.
+            std::thread::sleep(Duration::from_millis(300));
+        }
         if n == 500 {
             seen.early.store(resident(), Ordering::Relaxed);
         }
@@ -175,21 +179,21 @@ fn resident() -> u64 {
     pages.unwrap_or(0) * 4096
 }
 
-fn chain(mut pipeline: Pipeline, stages: usize, work: Duration, policy: Policy, seen: &Arc<Seen>) -> Pipeline {
+fn chain(mut pipeline: Pipeline, stages: usize, work: Duration, policy: Policy, seen: &Arc<Seen>, stall_at: u64) -> Pipeline {
     let mut from = "align".to_owned();
     for number in 1..=stages {
         let name = format!("stage{number}");
         pipeline = pipeline.stage(&name, Pass(work), Wiring::from(&from, policy));
         from = name;
     }
-    pipeline.sink("gauge", Gauge(Arc::clone(seen)), Wiring::from(&from, policy))
+    pipeline.sink("gauge", Gauge(Arc::clone(seen), stall_at), Wiring::from(&from, policy))
 }
 
 /// Six edges: source, aligner, four stages, sink. A frame's address at the sink is one of the pool's: nothing was copied.
 fn hops() -> Result<Row> {
     let seen = Arc::new(Seen::default());
     let pipeline = Pipeline::new("hops").source("camera", Camera::new(2_000, 500.0), Policy::Block(4));
-    let report = chain(pipeline, 4, Duration::ZERO, Policy::Block(4), &seen).run(&Stop::default())?;
+    let report = chain(pipeline, 4, Duration::ZERO, Policy::Block(4), &seen, 0).run(&Stop::default())?;
     let places = seen.addresses.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
     let (taken, misses) = report.pools.first().map_or((0, u64::MAX), |(_, p)| (p.taken, p.misses));
     let milliseconds = seen.age.quantiles();
@@ -203,7 +207,7 @@ fn latest() -> Result<Row> {
     let seen = Arc::new(Seen::default());
     let pipeline = Pipeline::new("latest").source("camera", Camera::new(600, 200.0), Policy::Latest);
     let pipeline = pipeline.stage("slow", Pass(Duration::from_millis(20)), Wiring::from("align", Policy::Latest));
-    let report = pipeline.sink("gauge", Gauge(Arc::clone(&seen)), Wiring::from("slow", Policy::Latest)).run(&Stop::default())?;
+    let report = pipeline.sink("gauge", Gauge(Arc::clone(&seen), 0), Wiring::from("slow", Policy::Latest)).run(&Stop::default())?;
     let milliseconds = seen.age.quantiles();
     let edge =
         report.edges.iter().find(|e| e.edge == "align->slow").ok_or_else(|| Error::mismatch("an edge align->slow", "none", "bench"))?;
@@ -218,7 +222,7 @@ fn latest() -> Result<Row> {
 fn offline() -> Result<Row> {
     let seen = Arc::new(Seen::default());
     let pipeline = Pipeline::new("offline").mode(Mode::Offline).source("camera", Camera::new(10_000, 100.0), Policy::Latest);
-    let report = chain(pipeline, 5, Duration::ZERO, Policy::Latest, &seen).run(&Stop::default())?;
+    let report = chain(pipeline, 5, Duration::ZERO, Policy::Latest, &seen, 250).run(&Stop::default())?;
     let (early, late) = (seen.early.load(Ordering::Relaxed), seen.late.load(Ordering::Relaxed));
     let growth = late.saturating_sub(early);
     let arrived = seen.packets.load(Ordering::Relaxed);

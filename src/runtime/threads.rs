@@ -161,13 +161,18 @@ impl AlignThread {
         let lacking: Vec<SensorId> = self.aligner.lacking().collect();
         let wanted = |sensors: &[SensorId]| live || sensors.iter().any(|s| lacking.contains(s));
         let wait = self.aligner.due().filter(|_| live).map_or(LOOK, |due| due.since(HostTime::now()).min(LOOK));
-        let needed = || self.inlets.iter().zip(&*open).filter(|((_, s), o)| **o && wanted(s)).map(|((inlet, _), _)| inlet);
-        Inlet::wait_any(needed(), wait.max(Duration::from_micros(100)));
+        let wait = wait.max(Duration::from_micros(100));
+        let many = self.inlets.len() > 1;
+        if many {
+            let needed = self.inlets.iter().zip(&*open).filter(|((_, s), o)| **o && wanted(s)).map(|((inlet, _), _)| inlet);
+            Inlet::wait_any(needed, wait);
+        }
         for ((inlet, sensors), open) in self.inlets.iter().zip(open) {
             if !*open || !wanted(sensors) {
                 continue;
             }
-            match inlet.poll() {
+            // One source needs no selection, which costs as much as a hop.
+            match if many { inlet.poll() } else { inlet.receive(wait) } {
                 Received::Item(frame, _) => self.aligner.push(frame),
                 Received::Nothing => {}
                 Received::Closed => {
