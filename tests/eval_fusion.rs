@@ -227,25 +227,3 @@ fn label_folders_in_report_and_matrix_out() {
     let error = segmentation(&truth, &predicted, &classes, &output, Some(255), None).unwrap_err().to_string();
     assert!(error.contains("2x1") && error.contains("3x1") && error.contains("b.png"), "{error}");
 }
-
-/// `cargo test --release --test eval_fusion -- --ignored --nocapture` prints milliseconds per pair.
-#[test]
-#[ignore = "a measurement"]
-fn time_per_pair() {
-    use rayon::prelude::*;
-    let triples: Vec<[Grey; 3]> = (0..8).map(|seed| [0, 100, 200].map(|kind| noise(640, 480, seed + kind))).collect();
-    for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let start = std::time::Instant::now();
-        let rounds = 8;
-        for _ in 0..rounds {
-            pool.install(|| {
-                triples.par_iter().for_each_init(Scorer::default, |s, [a, b, f]| {
-                    s.score(a, b, f, Family::Evaluator).unwrap();
-                });
-            });
-        }
-        let pairs = f64::from(rounds) * triples.len() as f64;
-        println!("{threads} threads: {:.1} ms per pair of 480x640", start.elapsed().as_secs_f64() * 1e3 / pairs);
-    }
-}

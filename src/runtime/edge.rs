@@ -55,9 +55,9 @@ struct Envelope<T> {
 pub enum Sent<T> {
     /// It waits for the consumer.
     Accepted,
-    /// It waits; this one had to go.
+    /// This one had to go: the older one that waited, or the new one where it was sampled away.
     Replaced(T),
-    /// It did not enter: sampled away, or nobody is there to take it.
+    /// It did not enter: nobody is there to take it.
     NotTaken(T),
 }
 
@@ -118,7 +118,7 @@ impl<T> Sender<T> {
         if let Some(period) = self.stats.policy.period() {
             if now.nanos() < self.next_sample.load(Ordering::Relaxed) {
                 self.stats.replaced.fetch_add(1, Ordering::Relaxed);
-                return Sent::NotTaken(item);
+                return Sent::Replaced(item);
             }
             self.next_sample.store(now.after(period).nanos(), Ordering::Relaxed);
         }
@@ -271,7 +271,7 @@ mod tests {
     fn sample_lets_in_one_per_period() {
         let (tx, rx, stats) = edge("e", Policy::Sample(0.01));
         assert_eq!(tx.send(1), Sent::Accepted);
-        assert_eq!(tx.send(2), Sent::NotTaken(2));
+        assert_eq!(tx.send(2), Sent::Replaced(2));
         assert!(matches!(rx.poll(), Received::Item(1, _)));
         assert_eq!(counts(&stats), [2, 1, 1, 0]);
     }

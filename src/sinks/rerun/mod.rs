@@ -60,8 +60,6 @@ pub struct RerunConfig {
     pub web_port: u16,
     /// Port of the web viewer's data; 0 takes a free one.
     pub grpc_port: u16,
-    /// Packets a second that the edge before this sink lets through.
-    pub rate_hz: f64,
     /// Points of one cloud that are shown.
     pub max_points: usize,
     /// JPEG quality of colour pictures, 1..=100; 0 keeps raw pixels (larger, and less work).
@@ -82,7 +80,6 @@ impl Default for RerunConfig {
             web_host: "127.0.0.1".into(),
             web_port: 9090,
             grpc_port: 9876,
-            rate_hz: 10.0,
             max_points: 60_000,
             jpeg_quality: 85,
             memory_limit: "512MB".into(),
@@ -102,9 +99,6 @@ impl RerunConfig {
         }
         if self.jpeg_quality > 100 {
             return Err(Error::mismatch("0 to 100", self.jpeg_quality.to_string(), "rerun, jpeg_quality"));
-        }
-        if !(self.rate_hz.is_finite() && self.rate_hz > 0.0) {
-            return Err(Error::mismatch("a rate above 0 Hz", self.rate_hz.to_string(), "rerun, rate_hz"));
         }
         open::memory_limit(&self.memory_limit)?;
         Ok(RerunSink { config: self, live: None, served: None })
