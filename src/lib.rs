@@ -26,6 +26,7 @@ pub mod formats;
 pub mod heads;
 pub mod nets;
 pub mod runtime;
+pub mod world;
 
 pub mod sinks;
 pub mod sources;

@@ -11,12 +11,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime", &["types"]),
     ("nets", &["types"]),
     ("heads", &["types", "nets"]),
-    ("sources", &["types", "runtime", "formats"]),
+    ("sources", &["types", "runtime", "formats", "world", "carla"]),
     ("stages", &["types", "runtime", "nets", "heads"]),
-    ("sinks", &["types", "runtime", "formats"]),
-    ("eval", &["types"]),
+    ("sinks", &["types", "runtime", "formats", "carla"]),
+    ("eval", &["types", "formats"]),
+    ("world", &["types", "formats"]),
+    ("carla", &["types"]),
+    ("drive", &["types", "runtime", "carla", "world", "eval"]),
     ("config", &["types", "runtime", "sources", "stages", "sinks"]),
-    ("cli", &["types", "formats", "runtime", "nets", "heads", "sources", "stages", "sinks", "eval", "config"]),
+    ("cli", &["types", "formats", "runtime", "nets", "heads", "sources", "stages", "sinks", "eval", "config", "world", "carla", "drive"]),
 ];
 
 /// Foreign crates that only these paths may name.

@@ -1,8 +1,8 @@
 //! One reading of one sensor.
 
 use super::{
-    Calibration, DepthImage, EgoState, Fragment, Gnss, HostTime, Imu, LabelImage, PointCloud, RadarScan, RgbImage, SensorId, SensorTime,
-    ThermalImage,
+    BevMap, Box3, Calibration, Control, DepthImage, EgoState, Fragment, Gnss, HostTime, Imu, LabelImage, PointCloud, RadarScan, RgbImage, SensorId, SensorTime,
+    ThermalImage, Trajectory,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -31,6 +31,14 @@ pub enum Payload {
     Ego(EgoState),
     /// Torn piece of a picture.
     Fragment(Arc<Fragment>),
+    /// Annotated boxes in the vehicle frame: the truth, or somebody's labels.
+    Boxes(Arc<Vec<Box3>>),
+    /// Annotated map layers from above.
+    Map(Arc<BevMap>),
+    /// The route ahead, or an expert's way points.
+    Trajectory(Arc<Trajectory>),
+    /// What the driver did.
+    Control(Control),
 }
 
 /// The kind of a [`Payload`], known before the first frame arrives.
@@ -57,6 +65,14 @@ pub enum Modality {
     Ego,
     /// Torn piece of a picture.
     Fragment,
+    /// Annotated boxes.
+    Boxes,
+    /// Annotated map layers.
+    Map,
+    /// Route or way points.
+    Trajectory,
+    /// What the driver did.
+    Control,
 }
 
 impl Payload {
@@ -73,6 +89,10 @@ impl Payload {
             Self::Gnss(_) => Modality::Gnss,
             Self::Ego(_) => Modality::Ego,
             Self::Fragment(_) => Modality::Fragment,
+            Self::Boxes(_) => Modality::Boxes,
+            Self::Map(_) => Modality::Map,
+            Self::Trajectory(_) => Modality::Trajectory,
+            Self::Control(_) => Modality::Control,
         }
     }
 }

@@ -143,6 +143,15 @@ pub struct LabelImage {
     pub classes: Arc<ClassList>,
 }
 
+/// Per-pixel confidence in 0..=1, `[height, width]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreImage {
+    /// The scores.
+    pub scores: Array2<f32>,
+    /// Of what: a class, or `best` for that of the class that won.
+    pub of: String,
+}
+
 /// A torn piece of a picture: RGBA, transparent outside the piece.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fragment {

@@ -1,6 +1,6 @@
 //! What stages find out. Large results are shared.
 
-use super::{Box3, Control, LabelImage, RgbImage, SensorId};
+use super::{BevMap, Box3, Control, FragmentMatch, LabelImage, RgbImage, ScoreImage, SensorId, Trajectory};
 use std::sync::Arc;
 
 /// A cloud with a colour per point, in the vehicle frame.
@@ -58,6 +58,14 @@ pub enum Outcome {
     Projection(Arc<Projection>),
     /// Occupied voxels.
     Voxels(Arc<VoxelGrid>),
+    /// Confidence per pixel.
+    Confidence(Arc<ScoreImage>),
+    /// Map layers from above.
+    Map(Arc<BevMap>),
+    /// Where to go.
+    Trajectory(Arc<Trajectory>),
+    /// Pairs of fragments that fit.
+    Matches(Arc<Vec<FragmentMatch>>),
     /// What to do.
     Control(Control),
 }
@@ -78,6 +86,14 @@ pub enum OutcomeKind {
     Projection,
     /// Occupied voxels.
     Voxels,
+    /// Confidence per pixel.
+    Confidence,
+    /// Map layers from above.
+    Map,
+    /// Where to go.
+    Trajectory,
+    /// Pairs of fragments.
+    Matches,
     /// Vehicle control.
     Control,
 }
