@@ -8,7 +8,9 @@
 pub mod blocks;
 pub mod card;
 pub mod device;
+pub mod letfuser;
 pub mod loader;
+mod options;
 pub mod segmif;
 mod taps;
 pub mod weights;
@@ -55,9 +57,24 @@ pub enum Origin {
 /// # Errors
 /// The name or preset is unknown, or the file does not fit the network.
 pub fn build(model: &str, preset: &str, origin: Origin, device: &Device) -> Result<(Box<dyn Model>, Report)> {
+    build_with(model, preset, &toml::Table::new(), origin, device)
+}
+
+/// Builds a network by name and preset with some of its keys changed; its card lists them.
+///
+/// # Errors
+/// The name, the preset or a key is unknown, or the file does not fit the network.
+pub fn build_with(model: &str, preset: &str, keys: &toml::Table, origin: Origin, device: &Device) -> Result<(Box<dyn Model>, Report)> {
     let card = card::find(model, preset)?;
     match card.name {
+        letfuser::NAME => {
+            let (network, report) = letfuser::LetFuser::load(preset, keys, origin, device)?;
+            Ok((Box::new(network), report))
+        }
         segmif::NAME => {
+            if let Some(key) = keys.keys().next() {
+                return Err(Error::mismatch("no keys (classes follow from the weights)", format!("`{key}`"), format!("configuration of {model}")));
+            }
             let (network, report) = segmif::SegMif::load(preset, origin, device)?;
             Ok((Box::new(network), report))
         }
@@ -101,7 +118,37 @@ impl Inputs<'_> {
         if data.dtype() != DType::F32 || shape.len() != D || shape.contains(&0) {
             return Err(Error::mismatch(format!("f32 with {D} non-empty axes"), format!("{:?} {shape:?}", data.dtype()), place));
         }
+        if data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite())) {
+            return Err(Error::mismatch("finite numbers", "NaN or infinity", place));
+        }
         Ok(Tensor::from_data(data.clone(), self.device))
+    }
+
+    /// Whether there is an input `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.named.contains_key(name)
+    }
+
+    /// How many axes the input `name` has.
+    pub fn axes(&self, name: &str) -> Option<usize> {
+        self.named.get(name).map(|data| data.shape().iter().count())
+    }
+
+    /// The input `name` as whole numbers, from integers or from floats that are whole.
+    ///
+    /// # Errors
+    /// It is missing, empty, or holds something else.
+    pub fn whole_numbers(&self, name: &str) -> Result<Vec<i64>> {
+        let place = format!("input `{name}`");
+        let Some(data) = self.named.get(name) else {
+            return Err(Error::mismatch(format!("a tensor `{name}`"), "none", "inputs"));
+        };
+        let exact = data.clone().convert::<f64>();
+        let values = exact.as_slice::<f64>().unwrap_or_default();
+        if values.is_empty() || values.iter().any(|v| v.fract() != 0.0 || v.abs() > 1e15) {
+            return Err(Error::mismatch("whole numbers", format!("{:?} {:?}", data.dtype(), values.iter().take(4).collect::<Vec<_>>()), place));
+        }
+        Ok(values.iter().map(|v| crate::types::num::round_i64(*v)).collect())
     }
 }
 
