@@ -7,4 +7,6 @@ pub mod guided_filter;
 pub mod project;
 pub mod rectify;
 pub mod resample;
+pub mod route;
+pub mod vehicle_control;
 pub mod voxel;

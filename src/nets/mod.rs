@@ -73,7 +73,11 @@ pub fn build_with(model: &str, preset: &str, keys: &toml::Table, origin: Origin,
         }
         segmif::NAME => {
             if let Some(key) = keys.keys().next() {
-                return Err(Error::mismatch("no keys (classes follow from the weights)", format!("`{key}`"), format!("configuration of {model}")));
+                return Err(Error::mismatch(
+                    "no keys (classes follow from the weights)",
+                    format!("`{key}`"),
+                    format!("configuration of {model}"),
+                ));
             }
             let (network, report) = segmif::SegMif::load(preset, origin, device)?;
             Ok((Box::new(network), report))
@@ -146,7 +150,11 @@ impl Inputs<'_> {
         let exact = data.clone().convert::<f64>();
         let values = exact.as_slice::<f64>().unwrap_or_default();
         if values.is_empty() || values.iter().any(|v| v.fract() != 0.0 || v.abs() > 1e15) {
-            return Err(Error::mismatch("whole numbers", format!("{:?} {:?}", data.dtype(), values.iter().take(4).collect::<Vec<_>>()), place));
+            return Err(Error::mismatch(
+                "whole numbers",
+                format!("{:?} {:?}", data.dtype(), values.iter().take(4).collect::<Vec<_>>()),
+                place,
+            ));
         }
         Ok(values.iter().map(|v| crate::types::num::round_i64(*v)).collect())
     }

@@ -40,12 +40,7 @@ pub struct Mlp {
 
 impl Mlp {
     /// Reads the layers `EXPAND` and `CONTRACT`, both with a bias; `[inputs, hidden, outputs]` channels.
-    pub fn load(
-        loader: &mut Loader,
-        [expand, contract]: [&str; 2],
-        [inputs, hidden, outputs]: [usize; 3],
-        activation: Activation,
-    ) -> Self {
+    pub fn load(loader: &mut Loader, [expand, contract]: [&str; 2], [inputs, hidden, outputs]: [usize; 3], activation: Activation) -> Self {
         Self {
             expand: Linear::load(loader, expand, inputs, hidden, true),
             activation,

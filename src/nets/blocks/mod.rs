@@ -12,8 +12,8 @@ mod mit;
 
 pub use attention::Heads;
 pub use conv::{Activation, Conv, ConvNorm, ConvShape, batch_norm};
-pub use dense::DenseBlock;
 pub use cvt::{Cvt, CvtConfig, CvtStage, ScoreScale};
+pub use dense::DenseBlock;
 pub use linear::{LayerNorm, Linear, Mlp, channel_mix};
 pub use mit::{Mit, MitConfig, StageConfig, StageOutput};
 

@@ -28,9 +28,6 @@ const OUTPUTS: Rows = &[
     ("red_light, stop_sign", "B", "probabilities; stop_sign is always 0 in `base`"),
     ("speed", "B x 1", "m/s"),
 ];
-const fn keys(base: bool) -> Rows {
-    if base { BASE_KEYS } else { TINY_KEYS }
-}
 macro_rules! rows {
     ($($key:literal, $base:literal, $tiny:literal, $meaning:literal;)*) => {
         const BASE_KEYS: Rows = &[$(($key, $base, $meaning)),*];
@@ -70,10 +67,10 @@ pub const CARD_BASE: Card = Card {
     preset: "base",
     summary: "RGB-D of three cameras to segmentation, bird's-eye map, way points and control (CvT-13)",
     parameters: 26_024_573,
-    gigamacs: &[(160, 768, 21.6)],
+    gigamacs: &[(160, 768, 21.51)],
     inputs: BASE_INPUTS,
     outputs: OUTPUTS,
-    keys: keys(true),
+    keys: BASE_KEYS,
     licence: "this implementation: that of the project; the authors published code, but no checkpoint of this network",
     paper: PAPER,
     training: "no weights are shipped; anybody's checkpoint of the released code loads (its unused EfficientNet stages are passed over)",
@@ -84,11 +81,11 @@ pub const CARD_TINY: Card = Card {
     name: "letfuser",
     preset: "tiny",
     summary: "the same at half size and narrow, with a stop-sign head and true camera geometry, for live use on a CPU",
-    parameters: 0,
-    gigamacs: &[(80, 384, 0.0)],
+    parameters: 2_630_446,
+    gigamacs: &[(80, 384, 0.78)],
     inputs: TINY_INPUTS,
     outputs: OUTPUTS,
-    keys: keys(false),
+    keys: TINY_KEYS,
     licence: "that of the project",
     paper: PAPER,
     training: "untrained: no weights are shipped yet; `--seed` gives reproducible ones for timing",

@@ -4,7 +4,7 @@
 
 use super::control::Measured;
 use crate::nets::{Inputs, to_host};
-use crate::types::{Error, Result, num};
+use crate::types::{Error, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Pictures and depths of left | front | right side by side.
@@ -37,7 +37,11 @@ impl Look {
         };
         let [batch, _, height, width] = rgb.dims();
         if depth.dims() != [batch, 1, height, width] {
-            return Err(Error::mismatch(format!("[{batch}, 1, {height}, {width}] like `rgb`"), format!("{:?}", depth.dims()), "input `depth`"));
+            return Err(Error::mismatch(
+                format!("[{batch}, 1, {height}, {width}] like `rgb`"),
+                format!("{:?}", depth.dims()),
+                "input `depth`",
+            ));
         }
         let depth = to_host(depth)?.try_into_vec::<f32>().map_err(|e| Error::unavailable("input `depth`", e.to_string()))?;
         Ok(Self { rgb, depth })
@@ -60,7 +64,11 @@ impl Look {
             return Err(Error::mismatch(wanted, format!("{:?}", self.rgb.dims()), "input `rgb`"));
         }
         if self.depth.len() != batch * height * width {
-            return Err(Error::mismatch(format!("{batch} depth pictures of {width}x{height}"), format!("{} depths", self.depth.len()), "input `depth`"));
+            return Err(Error::mismatch(
+                format!("{batch} depth pictures of {width}x{height}"),
+                format!("{} depths", self.depth.len()),
+                "input `depth`",
+            ));
         }
         Ok(())
     }
@@ -77,7 +85,11 @@ impl Vehicle {
         let sizes = (inputs.tensor::<2>("target_point")?.dims(), vehicle.speed.len(), command.len());
         if sizes != ([batch, 2], batch, batch) {
             let found = format!("{:?}, [{}] and [{}]", sizes.0, sizes.1, sizes.2);
-            return Err(Error::mismatch(format!("[{batch}, 2], [{batch}] and [{batch}]"), found, "inputs `target_point`, `velocity`, `command`"));
+            return Err(Error::mismatch(
+                format!("[{batch}, 2], [{batch}] and [{batch}]"),
+                found,
+                "inputs `target_point`, `velocity`, `command`",
+            ));
         }
         Ok(vehicle)
     }

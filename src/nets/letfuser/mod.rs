@@ -4,12 +4,14 @@
 //! [`CARD_BASE`]. *Invariant*: float32 results agree with the published network within the parity test's tolerances; where code and paper part,
 //! [`LetFuserConfig`] has both. Agand et al., "LeTFuser", CVPR workshop 2023.
 
+pub mod balance;
 mod bird;
 mod cards;
 mod config;
 mod control;
 mod decoder;
 mod input;
+pub mod losses;
 mod plain;
 mod semantic_cloud;
 
