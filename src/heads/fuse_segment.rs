@@ -77,7 +77,9 @@ impl FuseSegment {
         let visible = planes::upload(planes::rgb_planes(rgb), [1, 3, height, width], &self.device);
         let prior = match prior {
             Some(given) if given.len() == width * height => planes::upload(given.to_vec(), one, &self.device),
-            Some(given) => return Err(Error::mismatch(format!("a prior of {width}x{height}"), format!("{} pixels", given.len()), "the prior")),
+            Some(given) => {
+                return Err(Error::mismatch(format!("a prior of {width}x{height}"), format!("{} pixels", given.len()), "the prior"));
+            }
             None => match self.entry.prior {
                 PriorChoice::Visible => Prior::Visible.of(&infrared, &visible),
                 PriorChoice::Infrared => Prior::Infrared.of(&infrared, &visible),

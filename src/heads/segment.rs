@@ -79,7 +79,9 @@ pub fn segment(logits: &[f32], [classes, h, w]: [usize; 3], [height, width]: [us
                     }
                 }
             }
-            for ((label, scores), pixel) in labels.iter_mut().zip(scores.chunks_exact_mut(wanted.len().max(1))).zip(pixels.chunks_exact(classes)) {
+            for ((label, scores), pixel) in
+                labels.iter_mut().zip(scores.chunks_exact_mut(wanted.len().max(1))).zip(pixels.chunks_exact(classes))
+            {
                 let (best, top) = winner(pixel);
                 *label = crate::types::num::u16(best);
                 if wanted.is_empty() {

@@ -29,13 +29,15 @@ pub struct Misshapen {
     pub found: Vec<usize>,
 }
 
-/// What loading did: every name of the network and of the file is in exactly one list, or was known to be unused.
+/// What loading did: every name of the network and of the file is in one of the last four lists, or was known to be unused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
     /// The file or files, or the seed.
     pub origin: String,
     /// Digest of names and values of all parameters in use, 16 hexadecimal digits.
     pub digest: String,
+    /// Name and shape of every parameter of the network.
+    pub parameters: Vec<(String, Vec<usize>)>,
     /// Taken from the file.
     pub applied: Vec<String>,
     /// In the network, not in the file.
@@ -117,6 +119,7 @@ impl Loader {
     pub fn host(&mut self, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
         let values = self.take(name, shape, init);
         self.digest = digest(self.digest, name, &values);
+        self.report.parameters.push((name.to_owned(), shape.to_vec()));
         values
     }
 

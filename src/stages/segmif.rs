@@ -11,7 +11,9 @@ use crate::heads::segment::Score;
 use crate::nets::segmif::{Plane, SegMif, class_list};
 use crate::nets::{self, DeviceChoice};
 use crate::runtime::{Cx, Outlet, Stage, StageInfo, WeightsInfo};
-use crate::types::{ClassList, Error, Frame, LabelImage, Outcome, OutcomeKind, Packet, Payload, Pool, Result, RgbImage, ScoreImage, SensorId, nearest};
+use crate::types::{
+    ClassList, Error, Frame, LabelImage, Outcome, OutcomeKind, Packet, Payload, Pool, Result, RgbImage, ScoreImage, SensorId, nearest,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -150,7 +152,7 @@ impl Stage for Segmif {
         let mut outcomes = vec![(OutcomeKind::Fused, camera)];
         if self.config.segmentation {
             outcomes.push((OutcomeKind::Segmentation, camera));
-            outcomes.extend(self.scores.iter().map(|_| (OutcomeKind::Confidence, camera)));
+            outcomes.extend(self.scores.first().map(|_| (OutcomeKind::Confidence, camera)));
         }
         StageInfo { requires, outcomes, weights: Some(self.weights.clone()) }
     }

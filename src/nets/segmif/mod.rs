@@ -22,9 +22,9 @@ use super::loader::{Loader, Report};
 use super::{Card, Inputs, Model, Origin, Taps};
 use crate::types::{Error, Result};
 use burn::tensor::{Device, Tensor};
-use toml::Table;
 use fusion::FusionNet;
 use head::Head;
+use toml::Table;
 
 /// The name on the command line.
 pub const NAME: &str = "segmif";

@@ -61,7 +61,11 @@ impl SegMifConfig {
         let bounds = [("embedding", config.embedding, 1..=4096), ("classes", config.classes, 2..=1024), ("growth", config.growth, 1..=512)];
         for (key, value, bounds) in bounds {
             if !bounds.contains(&value) {
-                return Err(Error::mismatch(format!("{} to {}", bounds.start(), bounds.end()), value.to_string(), format!("segmif, {key}")));
+                return Err(Error::mismatch(
+                    format!("{} to {}", bounds.start(), bounds.end()),
+                    value.to_string(),
+                    format!("segmif, {key}"),
+                ));
             }
         }
         if config.channels == 0 || config.channels > 1024 || !config.channels.is_multiple_of(8) {
