@@ -123,7 +123,7 @@ fn close(name: &str, found: &[f64], wanted: &[f32], tolerance: f64) {
 #[test]
 fn losses_and_their_balance_agree() {
     let (given, expected, device) = (given(), expected(), Device::flex());
-    let (network, _) = LetFuser::load("base", &toml::Table::new(), Origin::Memory(Box::new(published())), &device).unwrap();
+    let (network, _) = LetFuser::load("base", Origin::Memory(Box::new(published())), &device).unwrap();
     let tensor = |name: &str| -> Vec<f32> { support::values(&given[name]).to_vec() };
     let picture = |name: &str, channels: usize| Tensor::<4>::from_data(TensorData::new(tensor(name), [1, channels, 160, 768]), &device);
     let look = Look { rgb: picture("input:rgb", 3), depth: tensor("input:depth") };
@@ -268,7 +268,7 @@ fn every_published_quirk_has_its_switch() {
     let named = scene(1, 32, 768, 7);
     let run = |keys: &str| {
         let keys = format!("encoder_layers = [1, 1, 1]\nbird_blocks = [1, 1, 1, 1, 1]\n{keys}").parse().unwrap();
-        let (model, _) = build_with("letfuser", "base", &keys, Origin::Seed(1), &device).unwrap();
+        let (model, _) = build_with("letfuser", "base", Origin::Seed(1), &keys, &device).unwrap();
         forward(model.as_ref(), &named, &TapChoice::None, &device).unwrap()
     };
     let published = run("");
@@ -309,7 +309,7 @@ fn wrong_inputs_are_errors_that_say_what_was_wanted() {
     assert!(run(&put("velocity", zeros(&[3]))).contains("[2]"));
     assert!(run(&put("rgb", TensorData::new(vec![f32::NAN; 2 * 3 * 32 * 384], [2, 3, 32, 384]))).contains("finite"));
     assert!(run(&put("class_scores", zeros(&[2, 7, 32, 384]))).contains("[2, 23, 32, 384]"));
-    let keys = |text: &str| build_with("letfuser", "tiny", &text.parse().unwrap(), Origin::Seed(1), &device).err().unwrap().to_string();
+    let keys = |text: &str| build_with("letfuser", "tiny", Origin::Seed(1), &text.parse().unwrap(), &device).err().unwrap().to_string();
     assert!(keys("focall = 3").contains("did you mean `focal`"));
     assert!(keys("encoder_heads = [1, 5, 6]").contains("divide"));
     let mut wrong = published();

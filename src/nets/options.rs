@@ -1,50 +1,38 @@
-//! Sizes and options of a network changed from a table of keys, as `--config FILE.toml` and a stage's `network` table bring them.
+//! Sizes and options of a network from a table of a configuration file, checked against what its card documents.
 //!
-//! *In*: a preset's configuration and a table. *Out*: the same configuration with the table's keys replaced. *Invariant*: an unknown key or
-//! a value of the wrong kind is an error that names the key; an empty table changes nothing.
+//! *In*: a TOML table, the network's [`Card`]. *Out*: a typed struct of the network's own. *Invariant*: a key that `models show` does not
+//! document is refused, with the nearest one that it does; a value of the wrong kind is an error that names its key.
 
+use super::Card;
 use crate::types::{Error, Result, nearest};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use toml::Table;
 
-/// The preset with the keys of `changes` replaced.
+/// The table as `T`; an empty table gives `T`'s defaults.
 ///
 /// # Errors
-/// A key is unknown, or its value is not of the preset's kind.
-pub fn configured<C: Serialize + DeserializeOwned>(preset: &C, changes: &Table, place: &str) -> Result<C> {
-    let mut table = Table::try_from(preset).map_err(|e| Error::mismatch("a table of keys", e.to_string(), place))?;
-    for (key, value) in changes {
-        if !table.contains_key(key) {
-            let known: Vec<&str> = table.keys().map(String::as_str).collect();
-            let hint = nearest(key, known.iter().copied()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-            return Err(Error::mismatch(format!("one of {}", known.join(", ")), format!("`{key}`{hint}"), place));
-        }
-        table.insert(key.clone(), value.clone());
+/// A key is not documented, or a value is not what `T` wants there.
+pub fn options<T: DeserializeOwned>(table: &Table, card: &Card) -> Result<T> {
+    let place = format!("configuration of {} {}", card.name, card.preset);
+    let known: Vec<&str> = card.keys.iter().map(|(key, _, _)| *key).collect();
+    if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {
+        let hint = nearest(key, known.iter().copied()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        return Err(Error::mismatch(format!("keys {}", known.join(", ")), format!("`{key}`{hint}"), place));
     }
-    serde_path_to_error::deserialize(table).map_err(|e| {
-        let (key, cause) = (e.path().to_string(), e.inner().message().trim().replace('\n', " "));
-        Error::mismatch(format!("a value for `{key}` like the preset's"), cause, place)
+    serde_path_to_error::deserialize(table.clone()).map_err(|e| {
+        let message = e.inner().message().trim().replace('\n', " ");
+        Error::mismatch("values of the documented kind", format!("`{}`: {message}", e.path()), place)
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
-    struct Sizes {
-        channels: [usize; 2],
-        focal: f64,
-    }
-
-    #[test]
-    fn keys_are_replaced_and_a_slip_is_named() {
-        let preset = Sizes { channels: [3, 4], focal: 160.0 };
-        let with = |text: &str| configured(&preset, &text.parse().unwrap(), "network");
-        assert_eq!(with("").unwrap(), preset);
-        assert_eq!(with("focal = 80").unwrap(), Sizes { focal: 80.0, ..preset.clone() });
-        assert!(with("focall = 1.0").unwrap_err().to_string().contains("did you mean `focal`"));
-        assert!(with("channels = [1]").unwrap_err().to_string().contains("channels"));
-        assert!(with("channels = [1, -2]").unwrap_err().to_string().contains("channels"));
-    }
+/// Reads a TOML file.
+///
+/// # Errors
+/// It cannot be read, or is not TOML; the message names the line.
+pub fn read(path: &std::path::Path) -> Result<Table> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+    text.parse::<Table>().map_err(|e| {
+        let line = e.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
+        Error::mismatch("TOML", e.message().trim().replace('\n', " "), format!("{}, line {line}", path.display()))
+    })
 }

@@ -77,7 +77,7 @@ mod tests {
         let gradient = |stop_sign: &str, index: usize| {
             let device = Device::flex().autodiff();
             let keys = format!("encoder_layers = [1, 1, 1]\nbird_blocks = [1, 1, 1, 1, 1]\nstop_sign = \"{stop_sign}\"").parse().unwrap();
-            let (network, _) = LetFuser::load("tiny", &keys, Origin::Seed(2), &device).unwrap();
+            let (network, _) = LetFuser::load_with("tiny", Origin::Seed(2), &keys, &device).unwrap();
             let values: Vec<f32> = (0..3 * 16 * 384).map(|i| 127.0 + 120.0 * (i as f32 * 0.37).sin()).collect();
             let rgb = Tensor::<4>::from_data(TensorData::new(values, [1, 3, 16, 384]), &device).require_grad();
             let look = Look { rgb: rgb.clone(), depth: vec![0.01; 16 * 384] };

@@ -66,16 +66,26 @@ pub struct LetFuser {
 }
 
 impl LetFuser {
-    /// Builds a preset (`base`, `tiny`) with the keys of `changes` replaced.
+    /// Builds a preset (`base`, `tiny`).
     ///
     /// # Errors
-    /// The preset or a key is unknown, the sizes cannot be built, or the weights do not fit.
-    pub fn load(preset: &str, changes: &Table, origin: Origin, device: &Device) -> Result<(Self, Report)> {
+    /// The preset is unknown or the weights do not fit.
+    pub fn load(preset: &str, origin: Origin, device: &Device) -> Result<(Self, Report)> {
+        Self::load_with(preset, origin, &Table::new(), device)
+    }
+
+    /// Builds a preset with the keys of `changes` replaced; its card lists them.
+    ///
+    /// # Errors
+    /// As [`Self::load`], or a key is unknown or the sizes cannot be built.
+    pub fn load_with(preset: &str, origin: Origin, changes: &Table, device: &Device) -> Result<(Self, Report)> {
         let card = super::card::find(NAME, preset)?;
-        let place = format!("configuration of {NAME}");
+        let place = || format!("configuration of {NAME} {preset}");
         let config = if card.preset == CARD_TINY.preset { LetFuserConfig::TINY } else { LetFuserConfig::BASE };
-        let config: LetFuserConfig = options::configured(&config, changes, &place)?;
-        config.check().map_err(|e| e.at(place))?;
+        let mut table = Table::try_from(&config).map_err(|e| Error::mismatch("a table of keys", e.to_string(), place()))?;
+        table.extend(changes.clone());
+        let config: LetFuserConfig = options(&table, card)?;
+        config.check().map_err(|e| e.at(place()))?;
         let (mut loader, partial) = origin.open(device)?;
         let network = Self::assemble(&mut loader, card, config);
         Ok((network, loader.finish(partial)?))
