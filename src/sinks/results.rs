@@ -225,7 +225,7 @@ impl Place<'_> {
         self.png(kind, width, height, data, Colour::Rgb8)
     }
     fn png(&self, kind: &str, width: usize, height: usize, data: &[u8], colour: Colour) -> Result<String> {
-        let (w, h) = (crate::types::num::u32(width), crate::types::num::u32(height));
+        let (w, h) = (num::u32(width), num::u32(height));
         let mut bytes = Vec::new();
         let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
         image::ImageEncoder::write_image(encoder, data, w, h, colour).map_err(|e| Error::mismatch("a picture", e.to_string(), kind))?;
