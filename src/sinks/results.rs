@@ -139,7 +139,9 @@ impl ResultsSink {
             Outcome::Confidence(image) => {
                 let (height, width) = image.scores.dim();
                 let bytes: Vec<u8> = image.scores.iter().map(|s| num::level(s * 255.0)).collect();
-                let file = images.then(|| place.png("confidence", width, height, &bytes, Colour::L8)).transpose()?;
+                let folder =
+                    if image.of == "best" { "confidence".to_owned() } else { format!("confidence_{}", image.of.replace([' ', '/'], "_")) };
+                let file = images.then(|| place.png(&folder, width, height, &bytes, Colour::L8)).transpose()?;
                 json!({ "kind": "confidence", "of": image.of, "size": [width, height], "file": file })
             }
             Outcome::Map(map) => {
