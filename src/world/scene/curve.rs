@@ -66,8 +66,9 @@ impl Piece {
         }
         // Around the centre, in the frame of the start: the centre lies at (0, 1/k).
         let angle = (along * k).atan2(1.0 - left * k);
+        let s = angle / k;
         // Beyond the half circle behind the start an arc's end may be nearer than its start.
-        let s = if angle < 0.0 && self.length * k.abs() > std::f64::consts::PI { angle + std::f64::consts::TAU } else { angle } / k.abs();
+        let s = if s < 0.0 && self.length * k.abs() > std::f64::consts::PI { s + std::f64::consts::TAU / k.abs() } else { s };
         let s = s.clamp(0.0, self.length);
         let here = self.at(s);
         let (sin, cos) = here.heading.sin_cos();

@@ -115,6 +115,7 @@ impl Gallery {
         street::sign(kind)
     }
     /// Every body, for checks.
+    #[cfg(test)]
     pub(crate) fn all(&self) -> Vec<&Arc<Body>> {
         let one = [
             &self.bus,
@@ -172,4 +173,108 @@ pub(crate) fn coat(rng: &mut Rng) -> [u8; 3] {
         [28, 30, 36],
     ];
     rng.pick(&COATS).copied().unwrap_or([90; 3])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::num;
+
+    /// First hit of a ray: distance, and whether the triangle faces the ray.
+    fn first_hit(body: &Body, from: [f64; 3], dir: [f64; 3]) -> Option<(f64, bool)> {
+        let minus = |a: [f64; 3], b: [f64; 3]| [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+        let cross = |a: [f64; 3], b: [f64; 3]| [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+        let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+        let mut best: Option<(f64, bool)> = None;
+        for (c, _) in &body.mesh.triangles {
+            let [a, b, c] = c.map(|i| body.mesh.vertices[num::usize(i)].map(f64::from));
+            let (e1, e2) = (minus(b, a), minus(c, a));
+            let p = cross(dir, e2);
+            let det = dot(e1, p);
+            if det.abs() < 1e-12 {
+                continue;
+            }
+            let t = minus(from, a);
+            let u = dot(t, p) / det;
+            let q = cross(t, e1);
+            let v = dot(dir, q) / det;
+            let s = dot(e2, q) / det;
+            if u >= 0.0 && v >= 0.0 && u + v <= 1.0 && s > 1e-6 && best.is_none_or(|(d, _)| s < d + 1e-9) {
+                // Of the two sides of a sheet the one that faces the ray is seen.
+                let sheet = best.is_some_and(|(d, front)| front && (s - d).abs() < 1e-9);
+                best = Some((s, det > 0.0 || sheet));
+            }
+        }
+        best
+    }
+
+    #[test]
+    fn every_body_is_seen_from_outside_and_held_by_its_box() {
+        let gallery = Gallery::new(&Rng::new(5));
+        let mut rng = Rng::new(6);
+        let kinds = [Sign::Stop, Sign::Yield, Sign::Priority, Sign::Limit, Sign::Crossing, Sign::Works].map(Gallery::sign);
+        let houses: Vec<Arc<Body>> = [Style::House, Style::Row, Style::Office]
+            .into_iter()
+            .flat_map(|style| (0..6).map(move |i| (style, i)))
+            .map(|(style, _)| building(style, [12.0, rng.range(9.0, 20.0), rng.range(6.0, 16.0)], &mut rng))
+            .collect();
+        let mut all: Vec<Arc<Body>> = gallery.all().into_iter().cloned().collect();
+        all.extend(kinds.into_iter().chain(houses));
+        for body in &all {
+            let [l, w, h] = body.size;
+            for v in &body.mesh.vertices {
+                let v = v.map(f64::from);
+                assert!(v.iter().all(|x| x.is_finite()));
+                assert!(
+                    v[0].abs() <= l / 2.0 + 1e-5 && v[1].abs() <= w / 2.0 + 1e-5 && (-0.02..=h + 1e-5).contains(&v[2]),
+                    "{}: {v:?} outside {:?}",
+                    body.name,
+                    body.size
+                );
+            }
+            let (mut hits, mut wrong) = (0, 0);
+            for _ in 0..400 {
+                let target = [rng.range(-l, l) / 2.0, rng.range(-w, w) / 2.0, rng.range(0.0, h)];
+                let (turn, up) = (rng.range(-3.2, 3.2), rng.range(0.05, 1.4));
+                let far = 3.0 * (l + w + h);
+                let from = [target[0] + far * turn.cos() * up.cos(), target[1] + far * turn.sin() * up.cos(), target[2] + far * up.sin()];
+                let dir = [target[0] - from[0], target[1] - from[1], target[2] - from[2]];
+                if let Some((_, front)) = first_hit(body, from, dir) {
+                    hits += 1;
+                    wrong += i32::from(!front);
+                }
+            }
+            assert!(hits > 5, "{}: {hits} hits", body.name);
+            assert!(f64::from(wrong) <= 0.01 * f64::from(hits), "{}: {wrong} of {hits} first hits see the inside", body.name);
+            assert!(body.mesh.triangles.len() < 1500, "{}: {}", body.name, body.mesh.triangles.len());
+        }
+    }
+
+    #[test]
+    fn all_ten_classes_have_plausible_sizes() {
+        let gallery = Gallery::new(&Rng::new(5));
+        let range = |class: &str| match class {
+            "car" => ([3.4, 5.5], [1.6, 2.3], [1.4, 2.1]),
+            "truck" => ([6.0, 9.5], [2.2, 3.0], [2.5, 3.6]),
+            "bus" => ([10.0, 13.0], [2.4, 3.1], [2.9, 3.5]),
+            "trailer" => ([9.0, 14.0], [2.3, 2.8], [3.4, 4.2]),
+            "construction_vehicle" => ([5.0, 8.0], [2.2, 3.2], [2.7, 3.8]),
+            "pedestrian" => ([0.4, 1.4], [0.4, 0.9], [1.1, 2.0]),
+            "motorcycle" => ([1.9, 2.4], [0.6, 1.0], [1.1, 1.8]),
+            "bicycle" => ([1.6, 2.0], [0.4, 0.8], [1.0, 1.9]),
+            "traffic_cone" => ([0.3, 0.5], [0.3, 0.5], [0.6, 1.0]),
+            "barrier" => ([0.4, 0.7], [1.8, 2.6], [0.8, 1.2]),
+            other => panic!("{other}"),
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for body in gallery.all() {
+            let Some(class) = body.class else { continue };
+            let (l, w, h) = range(class);
+            for (value, [low, high]) in body.size.into_iter().zip([l, w, h]) {
+                assert!((low..=high).contains(&value), "{}: {:?}", body.name, body.size);
+            }
+            seen.insert(class);
+        }
+        assert_eq!(seen.len(), 10);
+    }
 }
