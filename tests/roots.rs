@@ -96,7 +96,9 @@ fn the_kitti_sample_projects_as_its_matrix_says() {
     let Some(roots) = sample_roots() else { return };
     let (frames, rejected) = play(KittiConfig::new(roots.path().join("kitti")).build().unwrap());
     assert_eq!(rejected, []);
-    assert_eq!(count(&frames), BTreeMap::from([("image_2", 1), ("velodyne", 1)]));
+    assert_eq!(count(&frames), BTreeMap::from([("image_2", 1), ("labels", 1), ("velodyne", 1)]));
+    let Payload::Boxes(truth) = &frame(&frames, "labels").payload else { panic!("no boxes") };
+    assert!(truth.len() == 6 && truth.iter().all(|b| b.class == "Car"), "{truth:?}");
     let (camera, lidar) = (frame(&frames, "image_2"), frame(&frames, "velodyne"));
     assert_eq!(cloud(lidar).points().len(), 17_238);
     let whole = matrix(&json(&place("../shared/data/kitti-sample").unwrap().join("sample.json"))["lidar2img"]);

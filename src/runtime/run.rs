@@ -8,6 +8,7 @@ use super::pipeline::{ALIGN, Pipeline};
 use super::policy::Policy;
 use super::report::{EdgeReport, NodeReport, Report, SensorReport};
 use super::threads::{AlignThread, SinkThread, SourceThread, StageThread, Tallies};
+use super::traits::Stage;
 use super::traits::{Cx, Gauge, Mode, Sink, Source, Stop, WeightsInfo};
 use crate::types::{Error, Frame, HostTime, Result, SensorId};
 use std::collections::BTreeMap;
@@ -57,7 +58,7 @@ type Thread = JoinHandle<Ended>;
 enum Ended {
     Source(Arc<str>, Box<dyn Source>),
     Align(u64, u64),
-    Stage,
+    Stage(Arc<str>, Box<dyn Stage>),
     Sink(#[expect(dead_code, reason = "kept until the account was read")] Box<dyn Sink>),
 }
 
@@ -222,10 +223,8 @@ impl Pipeline {
             };
             let (name, stage, remake, on_error) = (Arc::clone(&node.name), node.body, node.remake, node.wiring.on_error);
             let thread = StageThread { name, stage, remake, on_error, intake, outs, stats, cx: cx.clone() };
-            threads.push(spawn(&node.name, move || {
-                thread.run();
-                Ended::Stage
-            })?);
+            let name = Arc::clone(&node.name);
+            threads.push(spawn(&node.name, move || Ended::Stage(name, thread.run()))?);
         }
         for (node, stats) in self.sinks.drain(..).zip(stats) {
             let inlets = wires.inlets.remove(&*node.name).unwrap_or_default();
@@ -245,8 +244,9 @@ impl Pipeline {
         for end in ended {
             match end {
                 Ended::Source(name, source) => pools.extend(source.pools().into_iter().map(|(p, fill)| (format!("{name}/{p}"), fill))),
+                Ended::Stage(name, stage) => pools.extend(stage.pools().into_iter().map(|(p, fill)| (format!("{name}/{p}"), fill))),
                 Ended::Align(made, lacked) => (bundles, incomplete) = (*made, *lacked),
-                Ended::Stage | Ended::Sink(_) => {}
+                Ended::Sink(_) => {}
             }
         }
         let tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);

@@ -229,7 +229,7 @@ pub(super) struct StageThread {
 }
 
 impl StageThread {
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self) -> Box<dyn Stage> {
         let info = self.stage.info();
         let marks = self.cx.mode != Mode::Live;
         while let Some((packet, waited, token)) = self.intake.next() {
@@ -252,6 +252,7 @@ impl StageThread {
         }
         last.into_iter().for_each(|p| emit(&self.outs, p, None));
         self.stats.done.store(true, Relaxed);
+        self.stage
     }
     fn process(&mut self, packet: Packet, waited: Duration, weights: Option<&Arc<str>>) -> Vec<Packet> {
         let original = (self.on_error == OnError::Ignore).then(|| packet.clone());

@@ -113,6 +113,10 @@ pub trait Stage: Send {
     fn finish(&mut self, _out: &mut Outlet<'_>, _cx: &Cx) -> Result<()> {
         Ok(())
     }
+    /// How full its buffer pools are, for the report.
+    fn pools(&self) -> Vec<(String, crate::types::PoolFill)> {
+        Vec::new()
+    }
 }
 
 /// What a sink may want to know of the whole pipeline before the first packet.

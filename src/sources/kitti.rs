@@ -1,6 +1,6 @@
 //! KITTI on disk: the raw layout (drives with times and OXTS) and the object layout (single frames).
 //!
-//! *In*: a root folder. *Out*: cameras (`image_02`, ... or `image_2`, ...) as [`Modality::Rgb`], `velodyne` as [`Modality::Cloud`],
+//! *In*: a root folder. *Out*: cameras (`image_02`, ... or `image_2`, ...) as [`Modality::Rgb`], `velodyne` as [`Modality::Cloud`], the boxes of `label_2` as `labels`,
 //! and of raw drives `ego`, `imu`, `gnss`. Frames and units as in [`crate::formats::kitti`].
 //! *Invariant*: line `i` of a sensor's times belongs to the file numbered `i`; a file or line that is missing, broken or not later
 //! than the one before is a rejected frame, never a shift of those after it.
@@ -9,7 +9,7 @@ use super::player::{Load, Planned, Player, read_text};
 use super::stamps::{checked_rate, stamp_at};
 use crate::formats::{kitti, oxts};
 use crate::runtime::SensorInfo;
-use crate::types::{Calibration, Error, FrameId, Modality, Payload, Pose, Result, SensorId, SensorTime};
+use crate::types::{Box3, Calibration, Error, FrameId, Modality, Payload, Pose, Result, SensorId, SensorTime};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -49,12 +49,24 @@ pub struct KittiConfig {
     /// Whether the Velodyne is read.
     #[serde(default = "yes")]
     pub lidar: bool,
+    /// Object layout: whether annotated boxes are read, where there is a folder `label_2`.
+    #[serde(default = "yes")]
+    pub labels: bool,
     /// Raw layout: which of `ego`, `imu`, `gnss` are made of the OXTS files, where there are any.
     #[serde(default = "ego")]
     pub oxts: Vec<String>,
     /// Object layout: frames per second its single frames are played at.
     #[serde(default = "ten")]
     pub rate_hz: f64,
+}
+
+/// Name of the sensor that gives annotated boxes.
+const LABELS: &str = "labels";
+
+/// The annotated boxes of one frame, in the vehicle frame.
+fn boxes(path: &Path, rig: &kitti::Rig) -> Result<Vec<Box3>> {
+    let labels = read_text(path).and_then(|t| kitti::labels(&t)).map_err(|e| e.at(path.display().to_string()))?;
+    Ok(labels.iter().filter_map(|l| l.box3(&rig.vehicle_from_rect())).collect())
 }
 
 fn training() -> String {
@@ -74,7 +86,17 @@ impl KittiConfig {
     /// Everything of the data set in `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let (split, oxts) = (training(), ego());
-        Self { root: root.into(), layout: KittiLayout::Auto, drive: None, split, cameras: None, lidar: true, oxts, rate_hz: ten() }
+        Self {
+            root: root.into(),
+            layout: KittiLayout::Auto,
+            drive: None,
+            split,
+            cameras: None,
+            lidar: true,
+            labels: true,
+            oxts,
+            rate_hz: ten(),
+        }
     }
     /// Finds the files and reads calibrations and times.
     ///
@@ -110,6 +132,7 @@ impl KittiConfig {
         for (name, _) in &folders {
             files.push(files_by_stem(&folder.join(name))?);
         }
+        let labels = Some(folder.join("label_2")).filter(|f| self.labels && f.is_dir());
         let stems: BTreeSet<String> = files.iter().flat_map(|f| f.keys().cloned()).collect();
         let mut versions = Versions::default();
         let mut plan = Vec::new();
@@ -129,13 +152,22 @@ impl KittiConfig {
                 let (calibration, load) = entry.unwrap_or_else(refused);
                 plan.push(Planned { at: stamp_at(k, self.rate_hz), sensor: SensorId::new(name), calibration, load });
             }
+            if let Some(labels) = &labels {
+                let path = labels.join(format!("{stem}.txt"));
+                let boxes = rig.as_ref().map_err(Clone::clone).and_then(|rig| boxes(&path, rig));
+                let load = boxes.map_or_else(|e| Load::Refused(e.to_string()), |b| Load::Ready(Payload::Boxes(Arc::new(b))));
+                let calibration = Arc::new(Calibration::unknown(LABELS));
+                plan.push(Planned { at: stamp_at(k, self.rate_hz), sensor: SensorId::new(LABELS), calibration, load });
+            }
         }
         if stems.is_empty() {
             return Err(Error::mismatch("at least one frame", "none", folder.display().to_string()));
         }
         let modality = |camera: &Option<u8>| if camera.is_some() { Modality::Rgb } else { Modality::Cloud };
         let info = |(name, camera): &(String, Option<u8>)| versions.info(name, modality(camera));
-        Ok(Player::new(folders.iter().map(info).collect(), plan))
+        let truth =
+            SensorInfo { id: SensorId::new(LABELS), modality: Modality::Boxes, calibration: Arc::new(Calibration::unknown(LABELS)) };
+        Ok(Player::new(folders.iter().map(info).chain(labels.map(|_| truth)).collect(), plan))
     }
 
     fn build_raw(&self) -> Result<Player> {

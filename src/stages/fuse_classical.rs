@@ -6,7 +6,7 @@
 use super::pick;
 use crate::heads::fuse_image::{Fusion, FusionMethod};
 use crate::runtime::{Cx, Outlet, Stage, StageInfo};
-use crate::types::{Outcome, OutcomeKind, Packet, Pool, Result, RgbImage, SensorId};
+use crate::types::{Outcome, OutcomeKind, Packet, Pool, PoolFill, Result, RgbImage, SensorId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -61,5 +61,8 @@ impl Stage for FuseClassical {
         }
         out.send(packet);
         Ok(())
+    }
+    fn pools(&self) -> Vec<(String, PoolFill)> {
+        vec![("pictures".into(), self.pool.fill())]
     }
 }

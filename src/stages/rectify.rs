@@ -7,7 +7,8 @@ use super::pick::{PerCalibration, wrong_kind};
 use crate::heads::rectify::Remap;
 use crate::runtime::{Cx, Outlet, Stage, StageInfo};
 use crate::types::{
-    Calibration, DepthImage, Distortion, Error, Frame, LabelImage, Packet, Payload, Pool, Result, RgbImage, SensorId, ThermalImage,
+    Calibration, DepthImage, Distortion, Error, Frame, LabelImage, Packet, Payload, Pool, PoolFill, Result, RgbImage, SensorId,
+    ThermalImage,
 };
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,9 @@ impl Stage for Rectify {
         }
         out.send(packet);
         Ok(())
+    }
+    fn pools(&self) -> Vec<(String, PoolFill)> {
+        vec![("bytes".into(), self.bytes.fill()), ("counts".into(), self.counts.fill())]
     }
 }
 

@@ -6,7 +6,9 @@
 use super::pick::{PerCalibration, wrong_kind};
 use crate::heads::resample::{Resizer, resize_nearest};
 use crate::runtime::{Cx, Outlet, Stage, StageInfo};
-use crate::types::{Calibration, DepthImage, Error, Frame, LabelImage, Packet, Payload, Pool, Result, RgbImage, SensorId, ThermalImage};
+use crate::types::{
+    Calibration, DepthImage, Error, Frame, LabelImage, Packet, Payload, Pool, PoolFill, Result, RgbImage, SensorId, ThermalImage,
+};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -72,6 +74,9 @@ impl Stage for Resize {
         }
         out.send(packet);
         Ok(())
+    }
+    fn pools(&self) -> Vec<(String, PoolFill)> {
+        vec![("bytes".into(), self.bytes.fill()), ("counts".into(), self.counts.fill())]
     }
 }
 
