@@ -158,6 +158,7 @@ impl Default for Registry {
             "depth_cloud", stages::DepthCloudConfig, "depth and colour to a coloured cloud";
             "voxel", stages::VoxelConfig, "a cloud to occupied voxels";
             "fuse_classical", stages::FuseClassicalConfig, "infrared and visible to one picture, without weights";
+            "letfuser", stages::LetfuserConfig, "RGB-D of one or three cameras to classes, map, way points and control, by the network LeTFuser";
             "segmif", stages::SegmifConfig, "infrared and visible to one picture and its classes, by the network SegMiF";
         ];
         let mut sinks: Vec<Kind<dyn Sink>> = kinds![Policy::Latest;

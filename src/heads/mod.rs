@@ -2,6 +2,7 @@
 
 pub mod box_filter;
 pub mod depth_cloud;
+pub mod drive;
 pub mod fuse_image;
 pub mod fuse_segment;
 pub mod guided_filter;

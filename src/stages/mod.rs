@@ -5,6 +5,7 @@
 
 mod depth_cloud;
 mod fuse_classical;
+mod letfuser;
 mod pick;
 mod project;
 mod rectify;
@@ -15,6 +16,7 @@ mod weights;
 
 pub use depth_cloud::{DepthCloud, DepthCloudConfig};
 pub use fuse_classical::{FuseClassical, FuseClassicalConfig};
+pub use letfuser::{Command, Letfuser, LetfuserConfig};
 pub use project::{Project, ProjectConfig};
 pub use rectify::{Rectify, RectifyConfig};
 pub use resize::{Resize, ResizeConfig};
