@@ -69,11 +69,18 @@ fn run(stage: &mut dyn Stage, frames: Vec<(&str, Payload)>) -> Result<Packet> {
     Ok(sent.remove(0))
 }
 fn outcomes(packet: &Packet) -> (Arc<LabelImage>, Arc<BevMap>, Arc<Trajectory>, Control) {
-    let [(_, Outcome::Segmentation(labels)), (_, Outcome::Map(map)), (_, Outcome::Trajectory(path)), (_, Outcome::Control(control))] =
-        packet.outcomes.as_slice()
+    let [
+        (_, Outcome::Segmentation(labels)),
+        (_, Outcome::Map(map)),
+        (_, Outcome::Trajectory(path)),
+        (_, Outcome::Control(control)),
+        (_, Outcome::Numbers(numbers)),
+    ] = packet.outcomes.as_slice()
     else {
         panic!("{:?}", packet.outcomes.iter().map(|(_, o)| std::mem::discriminant(o)).collect::<Vec<_>>())
     };
+    let value = |name: &str| numbers.iter().find(|(n, _)| n == name).unwrap().1;
+    assert!((0.0..=1.0).contains(&value("red_light")) && (0.0..=1.0).contains(&value("stop_sign")) && value("stop_sign") > 0.0);
     (Arc::clone(labels), Arc::clone(map), Arc::clone(path), *control)
 }
 
@@ -156,7 +163,7 @@ fn untrained_weights_are_named_and_the_same_seed_gives_the_same() {
     let weights = info.weights.unwrap();
     assert!(!weights.trained && weights.notice().unwrap().contains("untrained weights (seed 3)"));
     assert_eq!(info.requires, [SensorId::new("f"), SensorId::new("df")]);
-    assert_eq!(info.outcomes.len(), 4);
+    assert_eq!(info.outcomes.len(), 5);
     let once = || outcomes(&run(&mut build(THREE).unwrap(), all()).unwrap());
     assert_eq!(once(), once());
 }

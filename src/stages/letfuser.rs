@@ -1,8 +1,8 @@
 //! LeTFuser in the pipeline: RGB-D of one or three cameras to classes, a map seen from above, way points and control.
 //!
 //! *In*: colour and depth pictures of the front camera, and of a left and a right one where there are; speed; the route ahead. *Out*:
-//! `Outcome::Segmentation` (left | front | right side by side), `Outcome::Map`, `Outcome::Trajectory`, `Outcome::Control`, the last three in the
-//! vehicle frame. *Invariant*: a side camera that is missing is a black one, not a lost bundle; without a weight file the parameters are
+//! `Outcome::Segmentation` (left | front | right side by side), `Outcome::Map`, `Outcome::Trajectory` and `Outcome::Control` in the vehicle frame,
+//! `Outcome::Numbers` (signs, speed, both controllers). *Invariant*: a side camera that is missing is a black one, not a lost bundle; without a weight file the parameters are
 //! random by the seed, and [`StageInfo::weights`] says so.
 
 use super::{pick, weights};
@@ -177,22 +177,40 @@ impl Letfuser {
     }
 }
 
+/// What else the pictures tell, and how the command came about.
+fn numbers(driven: &Driven) -> Vec<(String, f64)> {
+    let tick = &driven.tick;
+    let list = [
+        ("red_light", f64::from(driven.red_light)),
+        ("stop_sign", f64::from(driven.stop_sign)),
+        ("speed_seen", f64::from(driven.speed)),
+        ("speed_desired", tick.desired_speed),
+        ("steer_pid", f64::from(tick.pid.steer)),
+        ("steer_mlp", f64::from(tick.mlp.steer)),
+        ("throttle_pid", f64::from(tick.pid.throttle)),
+        ("throttle_mlp", f64::from(tick.mlp.throttle)),
+    ];
+    list.into_iter().map(|(name, value)| (name.to_owned(), value)).filter(|(_, value)| value.is_finite()).collect()
+}
+
 impl Stage for Letfuser {
     fn info(&self) -> StageInfo {
         let [_, front, _] = self.config.cameras();
         let requires = front.map(|(rgb, depth)| vec![rgb, depth]).unwrap_or_default();
-        let kinds = [OutcomeKind::Segmentation, OutcomeKind::Map, OutcomeKind::Trajectory, OutcomeKind::Control];
+        let kinds = [OutcomeKind::Segmentation, OutcomeKind::Map, OutcomeKind::Trajectory, OutcomeKind::Control, OutcomeKind::Numbers];
         StageInfo { requires, outcomes: kinds.map(|kind| (kind, None)).to_vec(), weights: Some(self.weights.clone()) }
     }
 
     fn process(&mut self, mut packet: Packet, out: &mut Outlet<'_>, _cx: &Cx) -> Result<()> {
         let bundle = Arc::clone(&packet.bundle);
         if let Some(driven) = self.see(&bundle)? {
+            let numbers = numbers(&driven);
             let outcomes = [
                 Outcome::Segmentation(Arc::new(driven.labels)),
                 Outcome::Map(Arc::new(driven.map)),
                 Outcome::Trajectory(Arc::new(driven.path)),
                 Outcome::Control(driven.tick.control),
+                Outcome::Numbers(Arc::new(numbers)),
             ];
             packet.outcomes.extend(outcomes.map(|outcome| (out.stage(), outcome)));
         }
