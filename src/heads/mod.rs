@@ -2,6 +2,7 @@
 
 pub mod box_filter;
 pub mod depth_cloud;
+pub mod fragments;
 pub mod fuse_image;
 pub mod guided_filter;
 pub mod project;

@@ -9,6 +9,7 @@ pub mod blocks;
 pub mod card;
 pub mod device;
 pub mod loader;
+pub mod pairingnet;
 pub mod segmif;
 mod taps;
 pub mod weights;
@@ -61,6 +62,10 @@ pub fn build(model: &str, preset: &str, origin: Origin, device: &Device) -> Resu
             let (network, report) = segmif::SegMif::load(preset, origin, device)?;
             Ok((Box::new(network), report))
         }
+        pairingnet::NAME => {
+            let (network, report) = pairingnet::PairingNet::load(preset, origin, device)?;
+            Ok((Box::new(network), report))
+        }
         other => Err(Error::unavailable(format!("network `{other}`"), "nothing builds it yet")),
     }
 }
@@ -102,6 +107,46 @@ impl Inputs<'_> {
             return Err(Error::mismatch(format!("f32 with {D} non-empty axes"), format!("{:?} {shape:?}", data.dtype()), place));
         }
         Ok(Tensor::from_data(data.clone(), self.device))
+    }
+
+    /// Whether there is an input of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.named.contains_key(name)
+    }
+
+    /// The values of the input `name`, of whatever kind of number; `None` where there is no such input.
+    ///
+    /// # Errors
+    /// A value is not finite, or the input is not made of numbers.
+    pub fn numbers(&self, name: &str) -> Result<Option<Vec<f64>>> {
+        let Some(data) = self.named.get(name) else { return Ok(None) };
+        let values = data.clone().convert::<f64>().try_into_vec::<f64>().unwrap_or_default();
+        if values.is_empty() || values.iter().any(|v| !v.is_finite()) {
+            return Err(Error::mismatch("finite numbers", format!("{:?}", data.dtype()), format!("input `{name}`")));
+        }
+        Ok(Some(values))
+    }
+
+    /// The one value of the input `name`, if it is there.
+    ///
+    /// # Errors
+    /// It does not hold exactly one finite number.
+    pub fn number(&self, name: &str) -> Result<Option<f64>> {
+        match self.numbers(name)?.as_deref() {
+            None => Ok(None),
+            Some([one]) => Ok(Some(*one)),
+            Some(many) => Err(Error::mismatch("one number", many.len().to_string(), format!("input `{name}`"))),
+        }
+    }
+
+    /// The same, where it must be a whole number of 0 or more.
+    ///
+    /// # Errors
+    /// It is not one.
+    pub fn count(&self, name: &str) -> Result<Option<usize>> {
+        let Some(value) = self.number(name)? else { return Ok(None) };
+        let whole = usize::try_from(crate::types::num::round_i64(value)).ok().filter(|_| value.fract() == 0.0);
+        whole.map(Some).ok_or_else(|| Error::mismatch("a whole number of 0 or more", value.to_string(), format!("input `{name}`")))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::weights::Named;
 use crate::types::{Error, Result, nearest};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use std::collections::BTreeSet;
 
 /// Which intermediate activations are wanted beside the outputs.
@@ -82,6 +82,39 @@ impl Taps {
             self.output(name, make());
         } else {
             self.offered.insert(name.to_owned());
+        }
+    }
+
+    /// An empty collection with the same choice, for one item of a batch.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self::new(self.choice.clone())
+    }
+
+    /// Takes in what the items of a batch brought: of one item as it is, of several stacked along a new first axis. Tensors that differ
+    /// in shape from item to item stay apart, as `NAME.0`, `NAME.1` and so on.
+    pub fn stack(&mut self, items: Vec<Self>) {
+        let single = items.len() == 1;
+        let mut gathered: std::collections::BTreeMap<String, Vec<TensorData>> = std::collections::BTreeMap::new();
+        for item in items {
+            self.offered.extend(item.offered);
+            self.failure = self.failure.take().or(item.failure);
+            for (name, data) in item.kept {
+                gathered.entry(name).or_default().push(data);
+            }
+        }
+        for (name, mut list) in gathered {
+            let same = list.windows(2).all(|two| matches!(two, [a, b] if a.shape() == b.shape()));
+            if single {
+                self.kept.extend(list.pop().map(|data| (name, data)));
+            } else if same {
+                let shape: Vec<usize> = list.first().into_iter().flat_map(|d| d.shape().iter().copied()).collect();
+                let values: Vec<f32> = list.iter().flat_map(|d| d.as_slice::<f32>().unwrap_or_default().iter().copied()).collect();
+                let shape: Vec<usize> = std::iter::once(list.len()).chain(shape).collect();
+                self.kept.insert(name, TensorData::new(values, shape));
+            } else {
+                self.kept.extend(list.into_iter().enumerate().map(|(index, data)| (format!("{name}.{index}"), data)));
+            }
         }
     }
 
