@@ -6,10 +6,10 @@ mod support;
 
 use burn::tensor::{Device, TensorData};
 use ndarray::Array2;
-use sensorium::heads::fragments::rigid::{Rigid, root_mean_distance};
 use sensorium::heads::fragments::{opening, outline, patches};
 use sensorium::nets::pairingnet::{Extent, PairingNet, PairingNetConfig, Patches};
 use sensorium::nets::{Model, Named, Origin, TapChoice, Weights, build, card, forward};
+use sensorium::types::Rigid;
 use std::time::Instant;
 
 fn parameters() -> serde_json::Value {
@@ -147,7 +147,7 @@ fn what_comes_after_the_network_agrees() {
     let found = Rigid::fit(pairs.iter().map(|(p, q)| (*p, *q, 1.0))).unwrap();
     let rows: Vec<f32> = found.rows().iter().flatten().map(|v| *v as f32).collect();
     println!("post.rigid {:.2e}", hold("post.rigid", &expected["post.rigid"], &[2, 3], &rows));
-    let error = root_mean_distance(&found, pairs.into_iter()).unwrap() as f32;
+    let error = found.root_mean_distance(pairs.into_iter()).unwrap() as f32;
     println!("post.e_rmse {:.2e}", hold("post.e_rmse", &expected["post.e_rmse"], &[1], &[error]));
 }
 

@@ -7,7 +7,7 @@ pub mod opening;
 pub mod outline;
 pub mod patches;
 pub mod register;
-pub mod rigid;
+pub mod tear;
+pub mod truth;
 
 pub use outline::{Outline, outline};
-pub use rigid::Rigid;

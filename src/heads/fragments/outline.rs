@@ -164,32 +164,33 @@ impl Grid {
 }
 
 /// Gaussian along the list (as if it were open, ends mirrored), cut to whole numbers, repeats left out.
+///
+/// Sums are made in `f32`, from the centre outwards, each step rounded once: along a straight border they lie at whole numbers, and only the
+/// published order of the sums says on which side they are cut off.
 fn smoothed(points: &[[i32; 2]]) -> Vec<[i32; 2]> {
     let kernel = kernel();
+    let (centre, rest) = kernel.split_first().map_or((1.0, &[][..]), |(f, r)| (*f, r));
     let mut out: Vec<[i32; 2]> = Vec::with_capacity(points.len());
-    let (first, rest) = kernel.split_first().map_or((1.0, &[][..]), |(f, r)| (*f, r));
-    for (index, [row, column]) in points.iter().enumerate() {
-        let mut sum = [f64::from(*row) * first, f64::from(*column) * first];
-        for (weight, reach) in rest.iter().zip(1..).rev() {
+    for (index, point) in points.iter().enumerate() {
+        let mut sum = point.map(|v| v as f32 * centre);
+        for (reach, weight) in (1..).zip(rest) {
             let [a, b] = [mirrored(points, index, -reach), mirrored(points, index, reach)];
             for (total, (a, b)) in sum.iter_mut().zip(a.iter().zip(b)) {
-                *total += f64::from(a + b) * weight;
+                *total = weight.mul_add((a + b) as f32, *total);
             }
         }
-        out.push(sum.map(|v| i32::try_from(num::round_i64(v.trunc())).unwrap_or(0)));
+        out.push(sum.map(|v| i32::try_from(num::round_i64(f64::from(v.trunc()))).unwrap_or(0)));
     }
-    let last = out.last().copied();
-    let before: Vec<Option<[i32; 2]>> = std::iter::once(last).chain(out.iter().copied().map(Some)).collect();
+    let before: Vec<Option<[i32; 2]>> = out.last().copied().into_iter().chain(out.iter().copied()).map(Some).collect();
     let kept: Vec<[i32; 2]> = out.iter().zip(&before).filter(|(p, before)| Some(**p) != **before).map(|(p, _)| *p).collect();
     if kept.is_empty() { out.into_iter().take(1).collect() } else { kept }
 }
 
 /// Weights from the centre outwards.
-fn kernel() -> Vec<f64> {
-    let weight = |reach: usize| (-0.5 / (SIGMA * SIGMA) * (reach * reach) as f64).exp();
-    let half: Vec<f64> = (0..=REACH).map(weight).collect();
+fn kernel() -> Vec<f32> {
+    let half: Vec<f64> = (0..=REACH).map(|reach| (-0.5 / (SIGMA * SIGMA) * (reach * reach) as f64).exp()).collect();
     let sum: f64 = half.iter().skip(1).rev().chain(&half).sum();
-    half.iter().map(|w| w / sum).collect()
+    half.iter().map(|w| num::f32(w * (1.0 / sum))).collect()
 }
 
 /// The point `reach` places on, mirrored at the ends of the list without repeating the end point.

@@ -4,8 +4,7 @@
 //! same seed gives the same motion; every count is of pairs within [`Options::radius`]. Two pairs are drawn (a rigid motion needs no more);
 //! draws that are not rigid are skipped before any is counted; the best is refitted to its inliers at the radius, then at half of it.
 
-use super::Rigid;
-use super::rigid::distance;
+use crate::types::{Rigid, num};
 
 /// How it is searched.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +53,7 @@ pub fn register(pairs: &[Pair], options: &Options) -> Option<Registration> {
     let scan = Scan::new(pairs);
     let mut draws = Draws(options.seed ^ 0x9E37_79B9_7F4A_7C15);
     let mut best: Option<(f32, Rigid)> = None;
-    let radius = crate::types::num::f32(options.radius);
+    let radius = num::f32(options.radius);
     for _ in 0..options.draws {
         let (Some((p, q, _)), Some((r, s, _))) = (pairs.get(draws.below(pairs.len())), pairs.get(draws.below(pairs.len()))) else { continue };
         let (base, image) = (distance(*p, *r), distance(*q, *s));
@@ -76,12 +75,16 @@ pub fn register(pairs: &[Pair], options: &Options) -> Option<Registration> {
     }
     let chosen = || inliers.iter().filter_map(|i| pairs.get(*i));
     let support = chosen().map(|(_, _, w)| w).sum();
-    let residual = chosen().map(|(p, q, _)| distance(motion.apply(*p), *q)).sum::<f64>() / inliers.len() as f64;
+    let residual = chosen().map(|(p, q, _)| motion.miss(*p, *q)).sum::<f64>() / inliers.len() as f64;
     Some(Registration { motion, inliers, support, residual })
 }
 
+fn distance([ax, ay]: [f64; 2], [bx, by]: [f64; 2]) -> f64 {
+    (ax - bx).hypot(ay - by)
+}
+
 fn agreeing(pairs: &[Pair], motion: &Rigid, radius: f64) -> Vec<usize> {
-    let near = |(_, (p, q, _)): &(usize, &Pair)| distance(motion.apply(*p), *q) <= radius;
+    let near = |(_, (p, q, _)): &(usize, &Pair)| motion.miss(*p, *q) <= radius;
     pairs.iter().enumerate().filter(near).map(|(index, _)| index).collect()
 }
 
@@ -110,14 +113,14 @@ struct Scan {
 
 impl Scan {
     fn new(pairs: &[Pair]) -> Self {
-        let column = |of: fn(&Pair) -> f64| pairs.iter().map(|pair| crate::types::num::f32(of(pair))).collect();
+        let column = |of: fn(&Pair) -> f64| pairs.iter().map(|pair| num::f32(of(pair))).collect();
         Self { columns: [column(|p| p.0[0]), column(|p| p.0[1]), column(|p| p.1[0]), column(|p| p.1[1]), column(|p| p.2)] }
     }
 
     /// Weight of the pairs that agree with a motion.
     fn weight(&self, motion: &Rigid, radius: f32) -> f32 {
         const LANES: usize = 16;
-        let [cos, sin, tx, ty] = [motion.cos, motion.sin, motion.shift[0], motion.shift[1]].map(crate::types::num::f32);
+        let [cos, sin, tx, ty] = [motion.cos, motion.sin, motion.shift[0], motion.shift[1]].map(num::f32);
         let limit = radius * radius;
         let [px, py, qx, qy, weight] = &self.columns;
         let add = |total: &mut f32, ((((px, py), qx), qy), w): ((((&f32, &f32), &f32), &f32), &f32)| {
@@ -188,7 +191,7 @@ mod tests {
         for seed in 0..5 {
             let (motion, pairs) = mixed(900, seed);
             let found = register(&pairs, &Options { seed, ..Options::default() }).unwrap();
-            let off = distance(found.motion.apply([100.0, 0.0]), motion.apply([100.0, 0.0]));
+            let off = found.motion.miss([100.0, 0.0], motion.apply([100.0, 0.0]));
             assert!(off < 0.5 && found.inliers.len() >= 100, "{off} px, {} inliers", found.inliers.len());
             assert_eq!(register(&pairs, &Options { seed, ..Options::default() }), Some(found));
         }

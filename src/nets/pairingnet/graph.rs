@@ -46,11 +46,6 @@ impl Ring {
             band: Tensor::from_data(TensorData::new(band, [1, BLOCK, width]), device),
         }
     }
-
-    /// Points on the ring.
-    pub const fn points(&self) -> usize {
-        self.points
-    }
 }
 
 /// `x + GAT(ReLU(BatchNorm(x)))`.

@@ -3,8 +3,10 @@
 //! *In*: pairs of points with weights. *Out*: [`Rigid`], target from source. *Invariant*: rotation and translation only, never a reflection; few or
 //! coincident points give the best translation.
 
+use serde::{Deserialize, Serialize};
+
 /// `(x, y)` to `(c x - s y + tx, s x + c y + ty)`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rigid {
     /// Cosine of the angle.
     pub cos: f64,
@@ -57,6 +59,18 @@ impl Rigid {
         Self { cos, sin, shift: self.apply(first.shift) }
     }
 
+    /// Distance of a moved point from where it should be.
+    pub fn miss(&self, point: [f64; 2], [x, y]: [f64; 2]) -> f64 {
+        let [mx, my] = self.apply(point);
+        (mx - x).hypot(my - y)
+    }
+
+    /// Root of the **mean distance** (not of the mean square) of moved first points from second ones; `None` without any.
+    pub fn root_mean_distance(&self, pairs: impl Iterator<Item = ([f64; 2], [f64; 2])>) -> Option<f64> {
+        let (sum, count) = pairs.fold((0.0, 0.0), |(sum, count), (p, q)| (sum + self.miss(p, q), count + 1.0));
+        (count > 0.0).then(|| f64::sqrt(sum / count))
+    }
+
     /// The motion with the least weighted sum of squared distances from the moved first points to the second ones.
     ///
     /// `None` without a positive finite total weight.
@@ -84,17 +98,6 @@ impl Rigid {
         let found = Self { shift: [q0[0] - x, q0[1] - y], ..turn };
         found.shift.iter().all(|v| v.is_finite()).then_some(found)
     }
-}
-
-/// Distance of two points.
-pub fn distance([ax, ay]: [f64; 2], [bx, by]: [f64; 2]) -> f64 {
-    (ax - bx).hypot(ay - by)
-}
-
-/// Root of the **mean distance** (not of the mean square) of moved first points to second ones, as the published evaluation has it.
-pub fn root_mean_distance(motion: &Rigid, pairs: impl Iterator<Item = ([f64; 2], [f64; 2])>) -> Option<f64> {
-    let (sum, count) = pairs.fold((0.0, 0.0), |(sum, count), (p, q)| (sum + distance(motion.apply(p), q), count + 1.0));
-    (count > 0.0).then(|| (sum / count).sqrt())
 }
 
 #[cfg(test)]
