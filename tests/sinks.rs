@@ -40,9 +40,8 @@ fn lidar_place() -> Arc<Calibration> {
 
 fn layout() -> Layout {
     let sensor = |name: &str, modality, calibration| SensorInfo { id: id(name), modality, calibration };
-    let stage = |name: &str, outcomes: Vec<(OutcomeKind, Option<SensorId>)>| {
-        (Arc::from(name), StageInfo { outcomes, weights: None, requires: Vec::new() })
-    };
+    let stage =
+        |name: &str, outcomes: Vec<(OutcomeKind, Option<SensorId>)>| (Arc::from(name), StageInfo { outcomes, ..StageInfo::default() });
     Layout {
         name: "synthetic rig".into(),
         sensors: vec![
