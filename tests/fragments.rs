@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]
 
+use sensorium::eval::fragments::truth::adjacent;
 use sensorium::heads::fragments::register::{Options, Pair, register};
 use sensorium::heads::fragments::tear::{self, tear};
-use sensorium::heads::fragments::truth::adjacent;
 use sensorium::heads::fragments::{Outline, outline, patches};
 use sensorium::sources::picture::PictureReader;
 use sensorium::types::{Fragment, Rigid, RgbImage};
@@ -40,6 +40,10 @@ fn pieces(set: &Path) -> (Vec<Outline>, Vec<Rigid>) {
     rows["fragments"].as_array().unwrap().iter().map(read).unzip()
 }
 
+fn lines(outlines: &[Outline]) -> Vec<Vec<[f64; 2]>> {
+    outlines.iter().map(Outline::xy).collect()
+}
+
 #[test]
 fn outlines_are_those_of_the_shared_sets_point_for_point() {
     for set in shared_sets() {
@@ -57,7 +61,7 @@ fn outlines_are_those_of_the_shared_sets_point_for_point() {
 fn neighbours_and_touching_points_are_those_of_the_shared_sets() {
     for set in shared_sets() {
         let (outlines, places) = pieces(&set);
-        let found = adjacent(&outlines, &places);
+        let found = adjacent(&lines(&outlines), &places);
         let pairs = json(&set.join("pairs.json"));
         let pairs = pairs["pairs"].as_array().unwrap();
         let name = |p: &Value| (p["a"].as_u64().unwrap() as usize, p["b"].as_u64().unwrap() as usize);
@@ -87,7 +91,7 @@ fn every_true_pair_is_registered_among_nine_wrong_candidates_in_ten() {
         let (mut worst, mut sum, mut count) = (0.0_f64, 0.0, 0.0);
         for set in shared_sets() {
             let (outlines, places) = pieces(&set);
-            for pair in adjacent(&outlines, &places) {
+            for pair in adjacent(&lines(&outlines), &places) {
                 let point = |i: usize, k: usize| outlines[i].points[k].map(f64::from);
                 let xy = |[r, c]: [f64; 2]| [c, r];
                 let mut draws = Lcg(share as u64 * 1000 + (pair.a * 50 + pair.b) as u64);
@@ -155,7 +159,7 @@ fn torn_pieces_lie_where_they_say_and_cover_the_picture() {
         assert!(pieces.len() >= 4 && (rotate || (bare < 0.02 && double < 0.02)));
         let outlines: Vec<Outline> = pieces.iter().map(|p| outline(&p.fragment).unwrap()).collect();
         let places: Vec<Rigid> = pieces.iter().map(|p| p.to_picture).collect();
-        let pairs = adjacent(&outlines, &places);
+        let pairs = adjacent(&lines(&outlines), &places);
         assert!(pairs.len() + 1 >= pieces.len(), "{} pairs of {} pieces", pairs.len(), pieces.len());
     }
 }

@@ -126,11 +126,6 @@ impl Inputs<'_> {
         Ok(Tensor::from_data(data.clone(), self.device))
     }
 
-    /// Whether there is an input of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.named.contains_key(name)
-    }
-
     /// The values of the input `name`, of whatever kind of number; `None` where there is no such input.
     ///
     /// # Errors

@@ -8,6 +8,5 @@ pub mod outline;
 pub mod patches;
 pub mod register;
 pub mod tear;
-pub mod truth;
 
 pub use outline::{Outline, outline};

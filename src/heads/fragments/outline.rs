@@ -41,6 +41,11 @@ impl Outline {
             .collect()
     }
 
+    /// The points as (x, y).
+    pub fn xy(&self) -> Vec<[f64; 2]> {
+        self.points.iter().map(|[r, c]| [f64::from(*c), f64::from(*r)]).collect()
+    }
+
     /// Area of the polygon in square pixels, positive where x, y run clockwise on the screen.
     pub fn area(&self) -> f64 {
         let turned = self.points.iter().cycle().skip(1);

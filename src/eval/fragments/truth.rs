@@ -1,9 +1,8 @@
 //! Which fragments of one picture lie side by side, and which of their contour points touch.
 //!
-//! *In*: outlines and their places in the picture. *Out*: [`Adjacent`] pairs, first index smaller. *Invariant*: each source point has at most its
+//! *In*: contours as (x, y) and their places in the picture. *Out*: [`Adjacent`] pairs, first index smaller. *Invariant*: each source point has at most its
 //! nearest target point, less than 2 px away in the picture; several may share one; a pair counts with more than 50 of them.
 
-use super::Outline;
 use crate::types::{Rigid, num};
 use std::collections::HashMap;
 
@@ -27,13 +26,10 @@ pub struct Adjacent {
     pub correspondences: Vec<[usize; 2]>,
 }
 
-/// Every adjacent pair. `to_picture[i]` belongs to `outlines[i]`.
-pub fn adjacent(outlines: &[Outline], to_picture: &[Rigid]) -> Vec<Adjacent> {
-    let placed: Vec<Vec<[f64; 2]>> = outlines
-        .iter()
-        .zip(to_picture)
-        .map(|(line, place)| line.points.iter().map(|[r, c]| place.apply([f64::from(*c), f64::from(*r)])).collect())
-        .collect();
+/// Every adjacent pair. `to_picture[i]` belongs to `contours[i]`.
+pub fn adjacent(contours: &[Vec<[f64; 2]>], to_picture: &[Rigid]) -> Vec<Adjacent> {
+    let placed: Vec<Vec<[f64; 2]>> =
+        contours.iter().zip(to_picture).map(|(line, place)| line.iter().map(|p| place.apply(*p)).collect()).collect();
     let mut found = Vec::new();
     for (a, (from, place)) in placed.iter().zip(to_picture).enumerate() {
         for (b, (to, other)) in placed.iter().zip(to_picture).enumerate().skip(a + 1) {
