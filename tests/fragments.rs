@@ -7,7 +7,7 @@ use sensorium::heads::fragments::register::{Options, Pair, register};
 use sensorium::heads::fragments::tear::{self, tear};
 use sensorium::heads::fragments::{Outline, outline, patches};
 use sensorium::sources::picture::PictureReader;
-use sensorium::types::{Fragment, Rigid, RgbImage};
+use sensorium::types::{Fragment, RgbImage, Rigid};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -70,7 +70,12 @@ fn neighbours_and_touching_points_are_those_of_the_shared_sets() {
             let truth: Vec<[usize; 2]> = serde_json::from_value(wanted["correspondences"].clone()).unwrap();
             let same = found.correspondences.iter().filter(|c| truth.contains(c)).count();
             // The places in the file are rounded, so a point at the limit may fall on the other side.
-            assert!(same + 2 >= truth.len().max(found.correspondences.len()), "{same} of {} and {}", truth.len(), found.correspondences.len());
+            assert!(
+                same + 2 >= truth.len().max(found.correspondences.len()),
+                "{same} of {} and {}",
+                truth.len(),
+                found.correspondences.len()
+            );
             assert!(rigid(&wanted["a_to_b"]).miss([100.0, 50.0], found.a_to_b.apply([100.0, 50.0])) < 1e-3);
         }
     }
@@ -95,14 +100,20 @@ fn every_true_pair_is_registered_among_nine_wrong_candidates_in_ten() {
                 let point = |i: usize, k: usize| outlines[i].points[k].map(f64::from);
                 let xy = |[r, c]: [f64; 2]| [c, r];
                 let mut draws = Lcg(share as u64 * 1000 + (pair.a * 50 + pair.b) as u64);
-                let mut all: Vec<Pair> = pair.correspondences.iter().map(|[i, k]| (xy(point(pair.a, *i)), xy(point(pair.b, *k)), 1.0)).collect();
+                let mut all: Vec<Pair> =
+                    pair.correspondences.iter().map(|[i, k]| (xy(point(pair.a, *i)), xy(point(pair.b, *k)), 1.0)).collect();
                 let wrong = all.len() * share / (100 - share);
                 for _ in 0..wrong {
                     let (i, k) = (draws.below(outlines[pair.a].points.len()), draws.below(outlines[pair.b].points.len()));
                     all.push((xy(point(pair.a, i)), xy(point(pair.b, k)), 1.0));
                 }
                 let found = register(&all, &Options::default()).unwrap_or_else(|| panic!("{} {} {}", set.display(), pair.a, pair.b));
-                let off: f64 = pair.correspondences.iter().map(|[i, _]| xy(point(pair.a, *i))).map(|p| found.motion.miss(p, pair.a_to_b.apply(p))).sum();
+                let off: f64 = pair
+                    .correspondences
+                    .iter()
+                    .map(|[i, _]| xy(point(pair.a, *i)))
+                    .map(|p| found.motion.miss(p, pair.a_to_b.apply(p)))
+                    .sum();
                 let off = off / pair.correspondences.len() as f64;
                 worst = worst.max(off);
                 sum += off;
@@ -126,9 +137,9 @@ fn torn_pieces_lie_where_they_say_and_cover_the_picture() {
     for (rotate, seed) in [(false, 1), (true, 2)] {
         let whole = picture(480, 360);
         let options = tear::Options { seed, minimum_side: 70, rotate };
-        let pieces = tear(&whole, &options, |_, _| {}).unwrap();
-        assert_eq!(pieces, tear(&whole, &options, |_, _| {}).unwrap(), "the same seed");
-        assert_ne!(pieces, tear(&whole, &tear::Options { seed: seed + 10, ..options }, |_, _| {}).unwrap());
+        let pieces = tear(&whole, &options, || {}).unwrap();
+        assert_eq!(pieces, tear(&whole, &options, || {}).unwrap(), "the same seed");
+        assert_ne!(pieces, tear(&whole, &tear::Options { seed: seed + 10, ..options }, || {}).unwrap());
         let mut cover = vec![0_u32; 480 * 360];
         for piece in &pieces {
             let image = &piece.fragment;
@@ -166,7 +177,7 @@ fn torn_pieces_lie_where_they_say_and_cover_the_picture() {
 
 #[test]
 fn too_small_a_picture_is_an_error() {
-    let text = tear(&picture(200, 100), &tear::Options::default(), |_, _| {}).unwrap_err().to_string();
+    let text = tear(&picture(200, 100), &tear::Options::default(), || {}).unwrap_err().to_string();
     assert!(text.contains("300 x 150") && text.contains("200x100"), "{text}");
 }
 

@@ -220,7 +220,8 @@ fn one_row_of_padding_stands_for_all_of_them() {
         let (patches, extent) = compact(points, 2, &device);
         let rows = |x: burn::Tensor<2>| burn::Tensor::cat(vec![x.clone(), x.narrow(0, points, 1).repeat_dim(0, 2899 - points)], 0);
         let rows4 = |x: burn::Tensor<4>| burn::Tensor::cat(vec![x.clone(), x.narrow(0, points, 1).repeat_dim(0, 2899 - points)], 0);
-        let full = Patches { contour: rows(patches.contour.clone()), line: rows4(patches.line.clone()), colour: rows4(patches.colour.clone()) };
+        let full =
+            Patches { contour: rows(patches.contour.clone()), line: rows4(patches.line.clone()), colour: rows4(patches.colour.clone()) };
         let (a, b) = (model.describe(patches, extent).unwrap(), model.describe(full, extent).unwrap());
         let near = |x: burn::Tensor<2>, y: burn::Tensor<2>| {
             let (x, y) = (x.into_data(), y.into_data());

@@ -9,8 +9,8 @@ pub mod blocks;
 pub mod card;
 pub mod device;
 pub mod loader;
-pub mod pairingnet;
 mod options;
+pub mod pairingnet;
 pub mod segmif;
 mod taps;
 pub mod weights;
@@ -75,7 +75,7 @@ pub fn build_with(model: &str, preset: &str, origin: Origin, changes: &Table, de
             Ok((Box::new(network), report))
         }
         pairingnet::NAME => {
-            let (network, report) = pairingnet::PairingNet::load(preset, origin, device)?;
+            let (network, report) = pairingnet::PairingNet::load_with(preset, origin, changes, device)?;
             Ok((Box::new(network), report))
         }
         other => Err(Error::unavailable(format!("network `{other}`"), "nothing builds it yet")),

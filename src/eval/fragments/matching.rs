@@ -132,8 +132,7 @@ fn means(all: impl Iterator<Item = PairMeans>) -> Option<PairMeans> {
 
 fn measure(truth: &Truth, pair: &Adjacent, motion: &Rigid) -> Option<Measured> {
     let (from, to) = (truth.contours.get(pair.a)?, truth.contours.get(pair.b)?);
-    let points: Vec<([f64; 2], [f64; 2])> =
-        pair.correspondences.iter().filter_map(|[i, k]| Some((*from.get(*i)?, *to.get(*k)?))).collect();
+    let points: Vec<([f64; 2], [f64; 2])> = pair.correspondences.iter().filter_map(|[i, k]| Some((*from.get(*i)?, *to.get(*k)?))).collect();
     let moved: Vec<[f64; 2]> = points.iter().map(|(p, _)| motion.apply(*p)).collect();
     let fixed: Vec<[f64; 2]> = points.iter().map(|(_, q)| *q).collect();
     let true_shift = pair.a_to_b.shift;

@@ -3,10 +3,15 @@
 //! *Frames*: a fragment's pixels, columns x to the right and rows y down, pixel centres at whole numbers. Contours are stored as (row, column),
 //! as the network reads them; everything geometric is (x, y). *Invariant*: the same input and seed give the same result.
 
+pub mod describe;
+pub mod fit;
 pub mod opening;
 pub mod outline;
 pub mod patches;
 pub mod register;
+pub mod signature;
 pub mod tear;
 
+pub use describe::{Described, Describer};
+pub use fit::{Fit, Rules, Shape, fit, placed};
 pub use outline::{Outline, outline};

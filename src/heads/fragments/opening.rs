@@ -49,7 +49,10 @@ fn neighbours(matrix: &Array2<f32>, rule: impl Fn(f32, f32, f32) -> f32) -> Arra
 pub fn candidates(similarity: &Array2<f32>, threshold: f32) -> Vec<Candidate> {
     let opened = dilate(&erode(similarity));
     let cells = opened.indexed_iter().zip(similarity.iter());
-    cells.filter(|((_, v), _)| **v > threshold).map(|(((source, target), _), weight)| Candidate { source, target, weight: *weight }).collect()
+    cells
+        .filter(|((_, v), _)| **v > threshold)
+        .map(|(((source, target), _), weight)| Candidate { source, target, weight: *weight })
+        .collect()
 }
 
 #[cfg(test)]

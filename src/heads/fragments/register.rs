@@ -4,6 +4,10 @@
 //! same seed gives the same motion; every count is of pairs within [`Options::radius`]. Two pairs are drawn (a rigid motion needs no more);
 //! draws that are not rigid are skipped before any is counted; the best is refitted to its inliers at the radius, then at half of it.
 
+mod published;
+
+pub use published::published;
+
 use crate::types::{Rigid, num};
 
 /// How it is searched.
@@ -55,7 +59,9 @@ pub fn register(pairs: &[Pair], options: &Options) -> Option<Registration> {
     let mut best: Option<(f32, Rigid)> = None;
     let radius = num::f32(options.radius);
     for _ in 0..options.draws {
-        let (Some((p, q, _)), Some((r, s, _))) = (pairs.get(draws.below(pairs.len())), pairs.get(draws.below(pairs.len()))) else { continue };
+        let (Some((p, q, _)), Some((r, s, _))) = (pairs.get(draws.below(pairs.len())), pairs.get(draws.below(pairs.len()))) else {
+            continue;
+        };
         let (base, image) = (distance(*p, *r), distance(*q, *s));
         if base.min(image) < options.least_base || (base - image).abs() > options.radius {
             continue;

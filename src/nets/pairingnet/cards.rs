@@ -26,7 +26,17 @@ const OUTPUTS: &[(&str, &str, &str)] = &[
     ("loss_focal, loss_focal_positive", "1", "matching loss"),
     ("nce_st, nce_ss, nce_tt, nce_total", "1", "searching loss"),
 ];
-const KEYS: &[(&str, &str, &str)] = &[];
+const KEYS: &[(&str, &str, &str)] = &[
+    ("channels", "64 (tiny 32)", "width of a point's features, even"),
+    ("graph_layers", "14 (tiny 6)", "graph layers of each branch"),
+    ("ring_neighbours_each_side", "8", "neighbours on the contour that a point sees"),
+    ("transformer_layers", "5 (tiny 2)", "blocks of each transformer of the searching network"),
+    ("heads", "8", "heads of attention, a divisor of channels"),
+    ("local_heads", "4", "of these, how many look at windows"),
+    ("window", "128", "rows of a window"),
+    ("transformer_length", "1408", "rows that the searching network reads, a multiple of the window"),
+    ("embedding", "128 (tiny 64)", "width of a fragment's vector"),
+];
 const PAPER: &str =
     "Zhou et al., PairingNet: A Learning-based Pair-searching and -matching Network for Image Fragments, ECCV 2024, arXiv 2312.08704";
 

@@ -35,8 +35,7 @@ impl Ring {
         let slots = (0..blocks).flat_map(|b| (0..width).map(move |slot| b * BLOCK + slot + lead));
         let rows: Vec<i64> = slots.map(|at| i64::try_from(at % points).unwrap_or(0)).collect();
         let joined = |row: usize, slot: usize| slot >= row && slot <= row + 2 * radius;
-        let band: Vec<f32> =
-            (0..BLOCK).flat_map(|row| (0..width).map(move |slot| if joined(row, slot) { 0.0 } else { OUTSIDE })).collect();
+        let band: Vec<f32> = (0..BLOCK).flat_map(|row| (0..width).map(move |slot| if joined(row, slot) { 0.0 } else { OUTSIDE })).collect();
         let count = rows.len();
         Self {
             points,
@@ -93,11 +92,7 @@ impl GraphLayer {
         let weights = softmax(leaky_relu(neighbour + centre, 0.2) + ring.band.clone(), 2);
         let values = z.clone().select(0, ring.gather.clone()).reshape([ring.blocks, ring.width, channels]);
         let mixed = weights.matmul(values).reshape([ring.blocks * BLOCK, channels]).narrow(0, 0, ring.points);
-        let all = if rows > ring.points {
-            Tensor::cat(vec![mixed, z.narrow(0, ring.points, rows - ring.points)], 0)
-        } else {
-            mixed
-        };
+        let all = if rows > ring.points { Tensor::cat(vec![mixed, z.narrow(0, ring.points, rows - ring.points)], 0) } else { mixed };
         x + all + self.bias.clone()
     }
 }

@@ -74,7 +74,11 @@ impl Side {
         let found = [line.dims()[0], line.dims()[1], colour.dims()[0], colour.dims()[1]];
         if found != [batch, rows, batch, rows] {
             let wanted = format!("{batch} x {rows} patches as `{side}.pcd`");
-            return Err(Error::mismatch(wanted, format!("{:?} and {:?}", line.dims(), colour.dims()), format!("`{side}.c_input`, `{side}.t_input`")));
+            return Err(Error::mismatch(
+                wanted,
+                format!("{:?} and {:?}", line.dims(), colour.dims()),
+                format!("`{side}.c_input`, `{side}.t_input`"),
+            ));
         }
         let name = format!("{side}_points");
         let counts = match inputs.numbers(&name)? {
@@ -102,6 +106,10 @@ impl Side {
     pub(super) fn item(&self, item: usize) -> Patches {
         let [_, rows, height, width] = self.line.dims();
         let line = self.line.clone().narrow(0, item, 1).reshape([rows, 1, height, width]);
-        Patches { contour: self.contour.clone().narrow(0, item, 1).squeeze_dim(0), line, colour: self.colour.clone().narrow(0, item, 1).squeeze_dim(0) }
+        Patches {
+            contour: self.contour.clone().narrow(0, item, 1).squeeze_dim(0),
+            line,
+            colour: self.colour.clone().narrow(0, item, 1).squeeze_dim(0),
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! Zhou et al., "PairingNet: A Learning-based Pair-searching and -matching Network for Image Fragments", ECCV 2024, arXiv 2312.08704.
 
 mod cards;
+mod config;
 mod contrast;
 mod gate;
 mod graph;
@@ -16,6 +17,7 @@ mod similarity;
 mod transformer;
 
 pub use cards::{CARD_BASE, CARD_TINY};
+pub use config::PairingNetConfig;
 pub use contrast::{InfoNce, info_nce, normalised};
 pub use matching::{Extent, Patches, Points};
 pub use similarity::{FocalLoss, focal_loss, logits, similarity};
@@ -27,49 +29,10 @@ use burn::tensor::{Device, Tensor};
 use inputs::{Options, Side};
 use matching::MatchingNet;
 use searching::SearchingNet;
+use toml::Table;
 
 /// The name on the command line.
 pub const NAME: &str = "pairingnet";
-
-/// Sizes of both networks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PairingNetConfig {
-    /// Width of a point's features.
-    pub channels: usize,
-    /// Graph layers of each branch.
-    pub graph_layers: usize,
-    /// Neighbours on the contour, each side.
-    pub radius: usize,
-    /// Blocks of each transformer.
-    pub transformer_layers: usize,
-    /// Heads of attention.
-    pub heads: usize,
-    /// Of these, how many look at windows.
-    pub local_heads: usize,
-    /// Rows of a window.
-    pub window: usize,
-    /// Rows that the searching network reads.
-    pub length: usize,
-    /// Width of a fragment's vector.
-    pub embedding: usize,
-}
-
-impl PairingNetConfig {
-    /// The published sizes.
-    pub const BASE: Self = Self {
-        channels: 64,
-        graph_layers: 14,
-        radius: 8,
-        transformer_layers: 5,
-        heads: 8,
-        local_heads: 4,
-        window: 128,
-        length: 1408,
-        embedding: 128,
-    };
-    /// For live use on a CPU: half as wide, less than half as deep.
-    pub const TINY: Self = Self { channels: 32, graph_layers: 6, transformer_layers: 2, embedding: 64, ..Self::BASE };
-}
 
 /// Both networks.
 #[derive(Debug)]
@@ -86,8 +49,17 @@ impl PairingNet {
     /// # Errors
     /// The preset is unknown or the weights do not fit.
     pub fn load(preset: &str, origin: Origin, device: &Device) -> Result<(Self, Report)> {
+        Self::load_with(preset, origin, &Table::new(), device)
+    }
+
+    /// Builds a preset with the sizes that a table changes; its keys are those of the card.
+    ///
+    /// # Errors
+    /// As [`PairingNet::load`], or a key is unknown or a size makes no network.
+    pub fn load_with(preset: &str, origin: Origin, changes: &Table, device: &Device) -> Result<(Self, Report)> {
         let card = super::card::find(NAME, preset)?;
         let config = if card.preset == CARD_TINY.preset { PairingNetConfig::TINY } else { PairingNetConfig::BASE };
+        let config = config.changed(&super::options(changes, card)?)?;
         let (mut loader, partial) = origin.open(device)?;
         let network = Self::assemble(&mut loader, card, config);
         Ok((network, loader.finish(partial)?))

@@ -95,8 +95,7 @@ impl Curve {
         let corners = (0..REDRAWS).find_map(|_| {
             let mut xs: Vec<f64> = (0..controls).map(|_| (width / 6.0 + draws.unit() * width * 4.0 / 6.0).floor()).collect();
             xs.sort_by(f64::total_cmp);
-            let points: Vec<[f64; 2]> =
-                xs.into_iter().map(|x| [x, (y0 - height / 20.0 + draws.unit() * height / 10.0).floor()]).collect();
+            let points: Vec<[f64; 2]> = xs.into_iter().map(|x| [x, (y0 - height / 20.0 + draws.unit() * height / 10.0).floor()]).collect();
             let all: Vec<[f64; 2]> = std::iter::once([0.0, y0]).chain(points.iter().copied()).chain([[width, y0]]).collect();
             let apart = all.windows(2).all(|two| matches!(two, [[a, _], [b, _]] if b - a >= width / 16.0));
             let deep = points.iter().all(|p| signed_distance(level, border, *p) > DEEP);
@@ -164,4 +163,3 @@ fn signed_distance(level: &Sheet, border: &[[f64; 2]], [x, y]: [f64; 2]) -> f64 
     let near = border.iter().map(|[bx, by]| (x - bx) * (x - bx) + (y - by) * (y - by)).fold(f64::INFINITY, f64::min).sqrt();
     if level.inside(x, y) { near } else { -near }
 }
-

@@ -8,11 +8,11 @@ mod cut;
 mod sheet;
 
 use super::register::Draws;
-use crate::types::{Error, Fragment, Result, Rigid, RgbImage};
+use crate::types::{Error, Fragment, Result, RgbImage, Rigid};
 use sheet::Sheet;
 
 /// Rounds in which a piece is picked and torn.
-const ROUNDS: usize = 35;
+pub const ROUNDS: usize = 35;
 /// No piece may hold a greater share of the picture in the end.
 const LARGEST: f64 = 0.15;
 /// Tries of one cut.
@@ -48,11 +48,11 @@ pub struct Piece {
     pub area: usize,
 }
 
-/// Tears a picture; `progress` is called after each of the rounds with their number and how many there are at least.
+/// Tears a picture; `progress` is called after each of the [`ROUNDS`].
 ///
 /// # Errors
 /// The picture is too small for two pieces of the least side, or no cut succeeded.
-pub fn tear(picture: &RgbImage, options: &Options, mut progress: impl FnMut(usize, usize)) -> Result<Vec<Piece>> {
+pub fn tear(picture: &RgbImage, options: &Options, mut progress: impl FnMut()) -> Result<Vec<Piece>> {
     let (width, height) = (picture.width(), picture.height());
     let least = options.minimum_side.max(8);
     if width.min(height) < least || width.max(height) < 2 * least {
@@ -61,9 +61,9 @@ pub fn tear(picture: &RgbImage, options: &Options, mut progress: impl FnMut(usiz
     }
     let mut tearing = Tearing { options, draws: Draws(options.seed), pieces: vec![whole(picture)] };
     tearing.first_cut()?;
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         tearing.round();
-        progress(round + 1, ROUNDS);
+        progress();
     }
     tearing.large_ones((width * height) as f64 * LARGEST);
     tearing.finish()
@@ -141,9 +141,12 @@ impl Tearing<'_> {
         let mut index = 0;
         while index < self.pieces.len() {
             let large = |piece: &Sheet| piece.area() as f64 > limit;
-            let halves = self.pieces.get(index).filter(|p| large(p)).is_some().then(|| {
-                (0..ATTEMPTS).find_map(|_| self.cut(index).filter(|halves| halves.iter().all(|h| self.fit(h))))
-            });
+            let halves = self
+                .pieces
+                .get(index)
+                .filter(|p| large(p))
+                .is_some()
+                .then(|| (0..ATTEMPTS).find_map(|_| self.cut(index).filter(|halves| halves.iter().all(|h| self.fit(h)))));
             match halves.flatten() {
                 // The same place again: the first half may still be too large.
                 Some(halves) => self.replace(index, halves),

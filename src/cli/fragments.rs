@@ -1,0 +1,20 @@
+//! `sensorium fragments`: pictures torn into fragments, and fragments laid side by side.
+
+pub(super) mod set;
+mod tear;
+
+use super::Result;
+
+/// What can be done with fragments.
+#[derive(clap::Subcommand)]
+pub enum Verb {
+    /// Tear a picture into fragments, with the truth of where each belongs
+    Tear(tear::Args),
+}
+
+/// Does it.
+pub(super) fn fragments(verb: &Verb) -> Result {
+    match verb {
+        Verb::Tear(args) => tear::tear(args),
+    }
+}
