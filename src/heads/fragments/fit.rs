@@ -5,15 +5,15 @@
 
 use super::opening::candidates;
 use super::register::{Options, Pair, register};
+use super::seam::{Seam, seam};
 use super::{Outline, outline};
 use crate::types::{Error, Fragment, Result, RgbImage, Rigid, num};
 use ndarray::Array2;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Every how many rows and columns the overlap is looked at.
 const STRIDE: usize = 3;
-/// Touching points that make a pair certain, as far as length can.
+/// Touching points that are as good as more of them.
 const LONG: f64 = 50.0;
 
 /// A fragment with its outline.
@@ -36,6 +36,11 @@ impl Shape {
         let outline = outline(&fragment)?;
         let border = outline.border();
         Ok(Self { fragment, outline, border })
+    }
+
+    /// The colour of a pixel of the piece.
+    pub(super) fn colour(&self, at: [f64; 2]) -> Option<[u8; 3]> {
+        sample(&self.fragment, at)
     }
 
     fn opaque(&self, [x, y]: [f64; 2]) -> bool {
@@ -66,15 +71,17 @@ impl Default for Rules {
 pub struct Fit {
     /// Target pixels from source pixels.
     pub motion: Rigid,
-    /// Different source points among the agreeing candidates.
+    /// Border points of the source that touch the target's.
     pub touching: usize,
-    /// Sum of their similarities.
+    /// Sum of the agreeing candidates' similarities.
     pub support: f64,
-    /// Mean distance of agreeing points, pixels.
+    /// Mean distance of touching points, pixels.
     pub residual: f64,
+    /// Mean difference of the colours on either side of the seam, levels of 255.
+    pub colour: f64,
     /// Share of the smaller piece that lies on the other.
     pub overlap: f64,
-    /// 0..=1: agreeing share of the candidates' weight, times the border's length (as far as 50 points), less for overlap.
+    /// 0..=1: the seam's length (as far as 50 points), less for colours that differ and for overlap.
     pub score: f32,
 }
 
@@ -91,22 +98,25 @@ pub fn fit(similarity: &Array2<f32>, source: &Shape, target: &Shape, rules: &Rul
     let pair = |c: &super::opening::Candidate| Some((*source.border.get(c.source)?, *target.border.get(c.target)?, f64::from(c.weight)));
     let pairs: Vec<Pair> = cells.iter().filter_map(pair).collect();
     let Some(found) = register(&pairs, &rules.search) else { return Ok(None) };
-    let overlap = overlap(source, target, &found.motion);
+    let seam = seam(source, target, &found.motion);
+    let overlap = overlap(source, target, &seam.motion);
     if overlap > rules.overlap {
         return Ok(None);
     }
-    let total: f64 = pairs.iter().map(|(_, _, w)| w).sum();
-    let touching = found.inliers.iter().filter_map(|i| cells.get(*i)).map(|c| c.source).collect::<BTreeSet<_>>().len();
-    let length = (touching as f64 / LONG).min(1.0);
-    let score = found.support / total.max(1e-12) * length * (1.0 - overlap / rules.overlap.max(1e-9) * 0.5);
     Ok(Some(Fit {
-        motion: found.motion,
-        touching,
+        motion: seam.motion,
+        touching: seam.touching,
         support: found.support,
-        residual: found.residual,
+        residual: seam.residual,
+        colour: seam.colour,
         overlap,
-        score: num::f32(score.clamp(0.0, 1.0)),
+        score: score(&seam, overlap),
     }))
+}
+
+fn score(seam: &Seam, overlap: f64) -> f32 {
+    let length = (seam.touching as f64 / LONG).min(1.0);
+    num::f32(length * (-seam.colour / 40.0).exp() * (1.0 - 5.0 * overlap).max(0.0))
 }
 
 /// Share of the smaller piece that lies on the other.

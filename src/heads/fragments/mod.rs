@@ -9,6 +9,7 @@ pub mod opening;
 pub mod outline;
 pub mod patches;
 pub mod register;
+pub mod seam;
 pub mod signature;
 pub mod tear;
 
