@@ -60,7 +60,7 @@ pub(super) const fn many() -> usize {
     256
 }
 pub(super) const fn least() -> f32 {
-    0.2
+    0.5
 }
 
 impl PairingnetConfig {

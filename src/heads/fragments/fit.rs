@@ -14,7 +14,12 @@ use std::sync::Arc;
 /// Every how many rows and columns the overlap is looked at.
 const STRIDE: usize = 3;
 /// Touching points that are as good as more of them.
-const LONG: f64 = 50.0;
+const LONG: f64 = 100.0;
+/// Mean distance of touching points that is as good as less, and one that is as good as none.
+const TIGHT: f64 = 0.55;
+const LOOSE: f64 = 1.05;
+/// Colours on either side of a seam that differ by so many levels cost two thirds of the score.
+const LEVELS: f64 = 60.0;
 
 /// A fragment with its outline.
 #[derive(Debug, Clone)]
@@ -56,13 +61,15 @@ pub struct Rules {
     pub threshold: f32,
     /// How the motion is searched.
     pub search: Options,
+    /// Different motions that are tried.
+    pub modes: usize,
     /// Greatest share of the smaller piece that may lie on the other.
     pub overlap: f64,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { threshold: super::opening::THRESHOLD, search: Options::default(), overlap: 0.1 }
+        Self { threshold: super::opening::THRESHOLD, search: Options::default(), modes: 4, overlap: 0.1 }
     }
 }
 
@@ -81,7 +88,7 @@ pub struct Fit {
     pub colour: f64,
     /// Share of the smaller piece that lies on the other.
     pub overlap: f64,
-    /// 0..=1: the seam's length (as far as 50 points), less for colours that differ and for overlap.
+    /// 0..=1: the seam's length (as far as 100 points), less for borders that do not lie close, colours that differ, and overlap.
     pub score: f32,
 }
 
@@ -97,26 +104,41 @@ pub fn fit(similarity: &Array2<f32>, source: &Shape, target: &Shape, rules: &Rul
     let cells = candidates(similarity, rules.threshold);
     let pair = |c: &super::opening::Candidate| Some((*source.border.get(c.source)?, *target.border.get(c.target)?, f64::from(c.weight)));
     let pairs: Vec<Pair> = cells.iter().filter_map(pair).collect();
-    let Some(found) = register(&pairs, &rules.search) else { return Ok(None) };
-    let seam = seam(source, target, &found.motion);
-    let overlap = overlap(source, target, &seam.motion);
-    if overlap > rules.overlap {
-        return Ok(None);
+    let mut rest = pairs;
+    let mut best: Option<Fit> = None;
+    for _ in 0..rules.modes {
+        let Some(found) = register(&rest, &rules.search) else { break };
+        let seam = seam(source, target, &found.motion);
+        let overlap = overlap(source, target, &seam.motion);
+        if overlap <= rules.overlap {
+            let fit = Fit {
+                motion: seam.motion,
+                touching: seam.touching,
+                support: found.support,
+                residual: seam.residual,
+                colour: seam.colour,
+                overlap,
+                score: score(&seam, overlap),
+            };
+            if best.as_ref().is_none_or(|b| fit.score > b.score) {
+                best = Some(fit);
+            }
+        }
+        let mut agreeing = found.inliers.iter().copied().peekable();
+        let mut index = 0;
+        rest.retain(|_| {
+            let gone = agreeing.next_if_eq(&index).is_some();
+            index += 1;
+            !gone
+        });
     }
-    Ok(Some(Fit {
-        motion: seam.motion,
-        touching: seam.touching,
-        support: found.support,
-        residual: seam.residual,
-        colour: seam.colour,
-        overlap,
-        score: score(&seam, overlap),
-    }))
+    Ok(best)
 }
 
 fn score(seam: &Seam, overlap: f64) -> f32 {
     let length = (seam.touching as f64 / LONG).min(1.0);
-    num::f32(length * (-seam.colour / 40.0).exp() * (1.0 - 5.0 * overlap).max(0.0))
+    let tight = ((LOOSE - seam.residual) / (LOOSE - TIGHT)).clamp(0.0, 1.0);
+    num::f32(length * tight * (-seam.colour / LEVELS).exp() * (1.0 - 5.0 * overlap).max(0.0))
 }
 
 /// Share of the smaller piece that lies on the other.
