@@ -129,14 +129,13 @@ impl Scan {
         let [cos, sin, tx, ty] = [motion.cos, motion.sin, motion.shift[0], motion.shift[1]].map(num::f32);
         let limit = radius * radius;
         let [px, py, qx, qy, weight] = &self.columns;
-        let add = |total: &mut f32, ((((px, py), qx), qy), w): ((((&f32, &f32), &f32), &f32), &f32)| {
-            let (dx, dy) = (cos * px - sin * py + tx - qx, sin * px + cos * py + ty - qy);
-            *total += if dx * dx + dy * dy <= limit { *w } else { 0.0 };
-        };
         let mut totals = [0.0_f32; LANES];
         let chunks = px.chunks(LANES).zip(py.chunks(LANES)).zip(qx.chunks(LANES)).zip(qy.chunks(LANES)).zip(weight.chunks(LANES));
         for ((((px, py), qx), qy), w) in chunks {
-            totals.iter_mut().zip(px.iter().zip(py).zip(qx).zip(qy).zip(w)).for_each(|(total, item)| add(total, item));
+            for (total, ((((px, py), qx), qy), w)) in totals.iter_mut().zip(px.iter().zip(py).zip(qx).zip(qy).zip(w)) {
+                let (dx, dy) = (cos * px - sin * py + tx - qx, sin * px + cos * py + ty - qy);
+                *total += if dx * dx + dy * dy <= limit { *w } else { 0.0 };
+            }
         }
         totals.iter().sum()
     }

@@ -24,8 +24,8 @@ impl Gate {
     }
 
     pub(super) fn forward(&self, contour: Tensor<2>, texture: Tensor<2>) -> Tensor<2> {
-        let both: Tensor<3> = Tensor::cat(vec![contour, texture], 1).unsqueeze();
-        sigmoid(self.weigh.forward(elu(self.join.forward(both), 1.0))).squeeze_dim(0)
+        let both = Tensor::cat(vec![contour, texture], 1);
+        sigmoid(self.weigh.forward(elu(self.join.forward(both), 1.0)))
     }
 }
 

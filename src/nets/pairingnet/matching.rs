@@ -98,8 +98,7 @@ impl MatchingNet {
         taps.tap(&format!("{side}.patch_c"), || line.clone());
         let position = centred(input.contour, extent);
         taps.tap(&format!("{side}.position"), || position.clone());
-        let node: Tensor<3> = Tensor::cat(vec![line, position], 1).unsqueeze();
-        let node: Tensor<2> = self.join.forward(node).squeeze_dim(0);
+        let node = self.join.forward(Tensor::cat(vec![line, position], 1));
         taps.tap(&format!("{side}.node_c"), || node.clone());
         let contour = run(&self.contour, node, &ring, &format!("{side}.gcn_c"), taps);
         let [first, second] = &self.colour;

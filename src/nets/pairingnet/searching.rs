@@ -49,7 +49,6 @@ impl SearchingNet {
         let gate = self.gate.forward(contour.clone(), texture.clone());
         taps.tap(&format!("{side}.search_gate"), || gate.clone());
         let mean = Tensor::cat(blend(&gate, contour, texture).to_vec(), 1).mean_dim(0);
-        let output: Tensor<2> = self.output.forward(mean.unsqueeze()).squeeze_dim(0);
-        output.squeeze_dim(0)
+        self.output.forward(mean).squeeze_dim(0)
     }
 }

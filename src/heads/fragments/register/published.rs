@@ -15,6 +15,9 @@ const RADIUS: f64 = 10.0;
 const AGREEING: usize = 15;
 const LEAST_PAIRS: usize = 20;
 
+/// A motion and its fitness.
+type Rated = Option<(f64, Rigid)>;
+
 /// Registers as the published code does; `None` for fewer than 20 pairs (which it scores as the identity).
 pub fn published(pairs: &[Pair], seed: u64) -> Option<Registration> {
     if pairs.len() < LEAST_PAIRS {
@@ -22,7 +25,7 @@ pub fn published(pairs: &[Pair], seed: u64) -> Option<Registration> {
     }
     let mut draws = Draws(seed);
     let targets = Targets::new(pairs);
-    let (mut best, mut loose): (Option<(f64, Rigid)>, Option<(f64, Rigid)>) = (None, None);
+    let (mut best, mut loose): (Rated, Rated) = (None, None);
     let mut valid = 0;
     for _ in 0..DRAWS {
         let five = five(pairs, &mut draws);
