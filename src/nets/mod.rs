@@ -8,8 +8,11 @@
 pub mod blocks;
 pub mod card;
 pub mod device;
+pub mod fuller;
 pub mod loader;
+pub mod multitask;
 pub mod segmif;
+mod simd;
 mod taps;
 pub mod weights;
 

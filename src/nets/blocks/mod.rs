@@ -7,11 +7,13 @@ mod conv;
 mod dense;
 mod linear;
 mod mit;
+mod swin;
 
 pub use conv::{Activation, Conv, ConvNorm, ConvShape, batch_norm};
 pub use dense::DenseBlock;
 pub use linear::{LayerNorm, Linear, channel_mix};
 pub use mit::{Mit, MitConfig, StageConfig, StageOutput};
+pub use swin::{Swin, SwinConfig};
 
 use burn::tensor::Tensor;
 use burn::tensor::module::interpolate;
