@@ -3,8 +3,11 @@
 pub mod box_filter;
 pub mod depth_cloud;
 pub mod fuse_image;
+pub mod fuse_segment;
 pub mod guided_filter;
+pub mod planes;
 pub mod project;
 pub mod rectify;
 pub mod resample;
+pub mod segment;
 pub mod voxel;

@@ -47,7 +47,7 @@ pub struct FuseClassical {
 impl Stage for FuseClassical {
     fn info(&self) -> StageInfo {
         let requires = vec![self.config.infrared, self.config.visible];
-        StageInfo { requires, outcomes: vec![(OutcomeKind::Fused, Some(self.config.visible))], weights: None }
+        StageInfo { requires, outcomes: vec![(OutcomeKind::Fused, Some(self.config.visible))], ..StageInfo::default() }
     }
     fn process(&mut self, mut packet: Packet, out: &mut Outlet<'_>, _cx: &Cx) -> Result<()> {
         let frames = packet.bundle.frame(self.config.infrared).zip(packet.bundle.frame(self.config.visible));
