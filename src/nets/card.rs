@@ -33,7 +33,8 @@ pub struct Card {
 }
 
 /// Every network and preset of this build.
-pub static CARDS: &[Card] = &[super::segmif::CARD_BASE, super::segmif::CARD_TINY];
+pub static CARDS: &[Card] =
+    &[super::segmif::CARD_BASE, super::segmif::CARD_TINY, super::fuller::CARD_BASE, super::fuller::CARD_TINY, super::fuller::CARD_FIXTURE];
 
 /// The card of a network's preset.
 ///

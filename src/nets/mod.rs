@@ -76,6 +76,14 @@ pub fn build_with(model: &str, preset: &str, origin: Origin, changes: &Table, de
             let (network, report) = segmif::SegMif::load_with(preset, origin, changes, device)?;
             Ok((Box::new(network), report))
         }
+        fuller::NAME if preset == fuller::CARD_FIXTURE.preset => {
+            let (network, report) = fuller::FixtureNet::load(changes, origin, device)?;
+            Ok((Box::new(network), report))
+        }
+        fuller::NAME => {
+            let (network, report) = fuller::Fuller::load(preset, changes, origin, device)?;
+            Ok((Box::new(network), report))
+        }
         other => Err(Error::unavailable(format!("network `{other}`"), "nothing builds it yet")),
     }
 }
@@ -107,6 +115,11 @@ impl Inputs<'_> {
         self.named.contains_key(name)
     }
 
+    /// The shape of the input `name`, if it is there.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.named.get(name).map(|data| data.shape().iter().copied().collect())
+    }
+
     /// The input `name` with `D` axes, as `f32`.
     ///
     /// # Errors
@@ -120,6 +133,9 @@ impl Inputs<'_> {
         let shape: Vec<usize> = data.shape().iter().copied().collect();
         if data.dtype() != DType::F32 || shape.len() != D || shape.contains(&0) {
             return Err(Error::mismatch(format!("f32 with {D} non-empty axes"), format!("{:?} {shape:?}", data.dtype()), place));
+        }
+        if data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite())) {
+            return Err(Error::mismatch("finite numbers", "NaN or infinity", place));
         }
         Ok(Tensor::from_data(data.clone(), self.device))
     }

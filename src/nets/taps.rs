@@ -75,6 +75,12 @@ impl Taps {
         self.all = true;
     }
 
+    /// Keeps an output that is on the host already.
+    pub fn keep(&mut self, name: &str, data: TensorData) {
+        self.offered.insert(name.to_owned());
+        self.kept.insert(name.to_owned(), data);
+    }
+
     /// Keeps an intermediate that is on the host already, if it is wanted.
     pub fn host(&mut self, name: &str, data: TensorData) {
         self.offered.insert(name.to_owned());

@@ -8,18 +8,8 @@
 //! stored there, so z read at `bottom + h / 2` sits half a height too high. True centre z = decoded bottom z.
 
 /// The ten classes, in the order of the published checkpoints.
-pub const CLASSES: [&str; 10] = [
-    "car",
-    "truck",
-    "construction_vehicle",
-    "bus",
-    "trailer",
-    "barrier",
-    "motorcycle",
-    "bicycle",
-    "pedestrian",
-    "traffic_cone",
-];
+pub const CLASSES: [&str; 10] =
+    ["car", "truck", "construction_vehicle", "bus", "trailer", "barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone"];
 
 /// One box as published checkpoints encode it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -115,7 +105,13 @@ pub fn circle_nms(boxes: &[StoredBox], scores: &[f32], squared: f64, after: usiz
     suppress(boxes, scores, usize::MAX, after, near)
 }
 
-fn suppress(boxes: &[StoredBox], scores: &[f32], before: usize, after: usize, clash: impl Fn(&StoredBox, &StoredBox) -> bool) -> Vec<usize> {
+fn suppress(
+    boxes: &[StoredBox],
+    scores: &[f32],
+    before: usize,
+    after: usize,
+    clash: impl Fn(&StoredBox, &StoredBox) -> bool,
+) -> Vec<usize> {
     let order = super::peaks::largest(scores, scores.len().min(before));
     let mut kept: Vec<(usize, &StoredBox)> = Vec::new();
     for index in order {

@@ -158,10 +158,10 @@ impl FullerConfig {
         second: [32, 48],
         second_layers: 2,
         neck: 32,
-        hidden: 48,
-        feed_forward: 96,
+        hidden: 40,
+        feed_forward: 80,
         branch: 24,
-        map_hidden: 32,
+        map_hidden: 24,
         extents: Extents {
             voxel_size: [0.2, 0.2, 0.2],
             max_voxels: 30_000,
@@ -202,7 +202,11 @@ impl FullerConfig {
     /// A grid is empty or far too large, a count is zero, or the camera's and the LiDAR's grids differ.
     pub fn checked(self) -> Result<Self> {
         let e = &self.extents;
-        let grids = [("point_range / voxel_size", self.voxel_grid()), ("point_range / pillar_size", self.pillar_grid()), ("camera_bev", self.camera_grid())];
+        let grids = [
+            ("point_range / voxel_size", self.voxel_grid()),
+            ("point_range / pillar_size", self.pillar_grid()),
+            ("camera_bev", self.camera_grid()),
+        ];
         for (name, grid) in grids {
             if grid.iter().any(|n| !(1..=16_384).contains(n)) {
                 return Err(Error::mismatch("1 to 16384 cells along each axis", format!("{grid:?}"), name));
@@ -211,7 +215,10 @@ impl FullerConfig {
         let counts = [e.max_points_per_voxel, e.max_voxels, e.max_points_per_pillar, e.max_pillars, e.proposals, e.center_head_max];
         let depths = steps(e.camera_depth);
         let map = self.map_grid();
-        if counts.iter().any(|n| !(1..=10_000_000).contains(n)) || !(1..=4096).contains(&depths) || map.iter().any(|n| !(1..=8192).contains(n)) {
+        if counts.iter().any(|n| !(1..=10_000_000).contains(n))
+            || !(1..=4096).contains(&depths)
+            || map.iter().any(|n| !(1..=8192).contains(n))
+        {
             let found = format!("counts {counts:?}, {depths} depths, a map of {map:?}");
             return Err(Error::mismatch("counts of at least 1, 1 to 4096 depths, a map of 1 to 8192 cells", found, "--config"));
         }
@@ -282,9 +289,10 @@ mod tests {
         let base = FullerConfig::BASE.checked().unwrap();
         assert_eq!((base.bev(), base.voxel_grid(), base.camera_grid()), ([128, 128], [1024, 1024, 40], [256, 256, 1]));
         assert_eq!(FullerConfig::TINY.checked().unwrap().bev(), [64, 64]);
-        let small: toml::Table = "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\ncamera_bev_x = [-12.8, 12.8, 0.4]\ncamera_bev_y = [-12.8, 12.8, 0.4]"
-            .parse()
-            .unwrap();
+        let small: toml::Table =
+            "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\ncamera_bev_x = [-12.8, 12.8, 0.4]\ncamera_bev_y = [-12.8, 12.8, 0.4]"
+                .parse()
+                .unwrap();
         assert_eq!(FullerConfig::BASE.with(&small).unwrap().bev(), [32, 32]);
         let say = |text: &str| FullerConfig::BASE.with(&text.parse().unwrap()).unwrap_err().to_string();
         assert!(say("voxel_sise = [1, 1, 1]").contains("did you mean `voxel_size`"));

@@ -29,7 +29,8 @@ impl Decoder {
         let [first, second] = config.second;
         let mut level = |index: usize, inputs: usize, channels: usize, stride: usize| {
             let conv = |at: usize| {
-                let shape = if at == 0 { ConvShape::same(inputs, channels, 3).stride(stride) } else { ConvShape::same(channels, channels, 3) };
+                let shape =
+                    if at == 0 { ConvShape::same(inputs, channels, 3).stride(stride) } else { ConvShape::same(channels, channels, 3) };
                 let name = |n: usize| format!("decoder.backbone.blocks.{index}.{n}");
                 ConvNorm::load_eps(loader, &name(3 * at), &name(3 * at + 1), shape, false, Activation::Relu, EPSILON)
             };

@@ -11,7 +11,9 @@ use super::input::{self, Scene};
 use super::pillars::Pillars;
 use super::targets::{Truth, costs, group_rows, heat_maps};
 use super::view::View;
-use super::{CARD_FIXTURE, Detected, Fuller, FullerConfig, GROUPS, NAME, ObjectKind, Proposals, Suppression, ViewKind, Voxels, assign, losses};
+use super::{
+    CARD_FIXTURE, Detected, Fuller, FullerConfig, GROUPS, NAME, ObjectKind, Proposals, Suppression, ViewKind, Voxels, assign, losses,
+};
 use crate::nets::loader::Report;
 use crate::nets::{Card, Inputs, Model, Origin, Taps};
 use crate::types::{Error, Result, num};
@@ -33,11 +35,11 @@ impl FixtureNet {
     ///
     /// # Errors
     /// There is no configuration, it makes no sense, or the weights do not fit.
-    pub fn load(changes: Option<&toml::Table>, origin: Origin, device: &Device) -> Result<(Self, Report)> {
+    pub fn load(changes: &toml::Table, origin: Origin, device: &Device) -> Result<(Self, Report)> {
         super::super::card::find(NAME, CARD_FIXTURE.preset)?;
-        let Some(changes) = changes else {
+        if changes.is_empty() {
             return Err(Error::mismatch("--config FILE.toml with the extents", "none", "fuller fixture"));
-        };
+        }
         let config = FullerConfig::BASE.with(changes)?;
         let e = &config.extents;
         if e.view != ViewKind::Lss || e.object_head != ObjectKind::Transfusion || !e.map_head {

@@ -214,7 +214,8 @@ pub(super) fn write_proposals(proposals: &Proposals, name: &str, taps: &mut Taps
     taps.output(&format!("{name}.query_heatmap_score"), proposals.query_scores.clone());
     let [samples, _, count] = proposals.query_scores.dims();
     debug_assert!(proposals.dense.dims()[1] == CLASSES.len());
-    let list = |pick: fn(&super::peaks::Peak) -> usize| -> Vec<i32> { proposals.peaks.iter().flatten().map(|p| num::i32(pick(p))).collect() };
+    let list =
+        |pick: fn(&super::peaks::Peak) -> usize| -> Vec<i32> { proposals.peaks.iter().flatten().map(|p| num::i32(pick(p))).collect() };
     taps.keep(&format!("{name}.proposal_class"), TensorData::new(list(|p| p.class), [samples, count]));
     taps.keep(&format!("{name}.proposal_cell"), TensorData::new(list(|p| p.cell), [samples, count]));
 }

@@ -82,7 +82,8 @@ fn l1(found: Tensor<2>, wanted: Vec<[f32; 10]>) -> Tensor<1> {
 pub fn proposal_losses(config: &FullerConfig, found: &Proposals, owners: &[Option<usize>], truth: &[Truth]) -> [Tensor<1>; 3] {
     let heat = sigmoid(found.dense.clone().narrow(0, 0, 1)).clamp(1e-4, 1.0 - 1e-4);
     let heat_loss = gaussian_focal(heat, heat_maps(config, truth));
-    let matched: Vec<(usize, &Truth)> = owners.iter().enumerate().filter_map(|(p, o)| o.and_then(|o| truth.get(o)).map(|t| (p, t))).collect();
+    let matched: Vec<(usize, &Truth)> =
+        owners.iter().enumerate().filter_map(|(p, o)| o.and_then(|o| truth.get(o)).map(|t| (p, t))).collect();
     let positives = matched.len().max(1) as f64;
     let [boxes @ .., logits] = &found.branches;
     let [_, _, count] = logits.dims();

@@ -106,10 +106,10 @@ impl Fuller {
     ///
     /// # Errors
     /// The preset is unknown, the changes make no sense, or the weights do not fit.
-    pub fn load(preset: &str, changes: Option<&toml::Table>, origin: Origin, device: &Device) -> Result<(Self, Report)> {
+    pub fn load(preset: &str, changes: &toml::Table, origin: Origin, device: &Device) -> Result<(Self, Report)> {
         let card = super::card::find(NAME, preset)?;
         let config = if card.preset == CARD_TINY.preset { FullerConfig::TINY } else { FullerConfig::BASE };
-        let config = changes.map_or_else(|| config.clone().checked(), |c| config.clone().with(c))?;
+        let config = config.with(changes)?;
         let (mut loader, partial) = origin.open(device)?;
         let network = Self::assemble(&mut loader, card, config);
         Ok((network, loader.finish(partial)?))
@@ -160,7 +160,13 @@ impl Fuller {
     ///
     /// # Errors
     /// The rig does not fit the images.
-    pub fn camera_features(&self, images: Option<(Tensor<4>, &Rig)>, clouds: &[Cloud], samples: usize, taps: &mut Taps) -> Result<Tensor<4>> {
+    pub fn camera_features(
+        &self,
+        images: Option<(Tensor<4>, &Rig)>,
+        clouds: &[Cloud],
+        samples: usize,
+        taps: &mut Taps,
+    ) -> Result<Tensor<4>> {
         let Some((images, rig)) = images else { return Ok(self.view.empty(samples, &self.device)) };
         let features = self.camera.forward(images, taps);
         let [_, _, rows, columns] = features.dims();

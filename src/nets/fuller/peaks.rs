@@ -48,7 +48,8 @@ pub fn suppress(scores: &[f32], [nx, ny]: [usize; 2]) -> Vec<f32> {
 
 /// The numbers of the `count` largest values, largest first.
 pub fn largest(values: &[f32], count: usize) -> Vec<usize> {
-    let mut order: Vec<(f32, u32)> = values.iter().enumerate().map(|(i, v)| (if v.is_nan() { f32::NEG_INFINITY } else { *v }, num::u32(i))).collect();
+    let mut order: Vec<(f32, u32)> =
+        values.iter().enumerate().map(|(i, v)| (if v.is_nan() { f32::NEG_INFINITY } else { *v }, num::u32(i))).collect();
     let by = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
     if count < order.len() {
         order.select_nth_unstable_by(count, by);

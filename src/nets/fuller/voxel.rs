@@ -53,7 +53,8 @@ impl VoxelRule {
         let [nx, ny, nz] = self.grid.map(num::i32);
         let (low, size) = (self.low, self.size);
         for (number, point) in points.iter().enumerate() {
-            let at = |axis: usize, p: f32| num::floor_i32((p - low.get(axis).copied().unwrap_or(0.0)) / size.get(axis).copied().unwrap_or(1.0));
+            let at =
+                |axis: usize, p: f32| num::floor_i32((p - low.get(axis).copied().unwrap_or(0.0)) / size.get(axis).copied().unwrap_or(1.0));
             let [px, py, pz, ..] = *point;
             let [x, y, z] = [at(0, px), at(1, py), at(2, pz)];
             let inside = (0..nx).contains(&x) && (0..ny).contains(&y) && (0..nz).contains(&z);

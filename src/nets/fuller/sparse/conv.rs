@@ -155,7 +155,13 @@ impl Kernel for Job<'_> {
 
 /// `N` sites by 32 channels.
 #[inline(always)]
-fn strip<F: Fused, const N: usize>(group: &[(u32, u32); N], features: &[f32], inputs: usize, weights: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
+fn strip<F: Fused, const N: usize>(
+    group: &[(u32, u32); N],
+    features: &[f32],
+    inputs: usize,
+    weights: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
     let mut acc = [[0.0_f32; LANES]; N];
     let mut rows = [&[] as &[f32]; N];
     for ((acc, row), (out, input)) in acc.iter_mut().zip(&mut rows).zip(group) {

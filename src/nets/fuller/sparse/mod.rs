@@ -49,7 +49,8 @@ impl SparseEncoder {
     pub(super) fn load(loader: &mut Loader, prefix: &str, config: &FullerConfig) -> Self {
         let [nx, ny, nz] = config.voxel_grid();
         let [first, .., last] = config.sparse;
-        let input = SparseConv::load(loader, &format!("{prefix}conv_input.0"), &format!("{prefix}conv_input.1"), Shape::SAME, [POINT, first]);
+        let input =
+            SparseConv::load(loader, &format!("{prefix}conv_input.0"), &format!("{prefix}conv_input.1"), Shape::SAME, [POINT, first]);
         let nexts = config.sparse.iter().skip(1).map(Some).chain([None]);
         let stages = config.sparse.iter().zip(nexts).enumerate().map(|(index, (&channels, next))| {
             let name = format!("{prefix}encoder_layers.encoder_layer{}", index + 1);
@@ -62,9 +63,7 @@ impl SparseEncoder {
             let blocks = [basic(0), basic(1)];
             // The last halving does not pad along z.
             let shape = if index == 2 { Shape::DOWN_FLAT } else { Shape::DOWN };
-            let down = next.map(|&next| {
-                SparseConv::load(loader, &format!("{name}.2.0"), &format!("{name}.2.1"), shape, [channels, next])
-            });
+            let down = next.map(|&next| SparseConv::load(loader, &format!("{name}.2.0"), &format!("{name}.2.1"), shape, [channels, next]));
             Stage { blocks, down }
         });
         let stages = stages.collect();

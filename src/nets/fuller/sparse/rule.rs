@@ -172,7 +172,8 @@ impl Windows {
         let [b, x, y, z] = cell(input);
         let along = move |axis: usize, at: i32| {
             let pick = |values: [usize; 3]| values.get(axis).copied().unwrap_or(1);
-            let (kernel, stride, padding, size) = (pick(self.shape.kernel), pick(self.shape.stride), pick(self.shape.padding), pick(self.grid));
+            let (kernel, stride, padding, size) =
+                (pick(self.shape.kernel), pick(self.shape.stride), pick(self.shape.padding), pick(self.grid));
             (0..kernel).filter_map(move |k| {
                 let moved = at + num::i32(padding) - num::i32(k);
                 let stride = num::i32(stride.max(1));
