@@ -6,7 +6,7 @@
 //! The prior is the network's third input. The published models were trained towards the grey picture that a visual-saliency fusion makes
 //! of the pair; where no such picture existed, their authors put in the visible one.
 
-use super::fuse_image::{FusionMethod, GuidedFusion};
+use super::fuse_image::{Fusion, FusionMethod};
 use super::planes;
 use super::segment::{Score, Segmented, segment};
 use crate::nets::segmif::{Plane, Prior, SegMif};
@@ -46,13 +46,13 @@ pub struct FuseSegment {
     network: SegMif,
     device: Device,
     entry: Entry,
-    fusion: GuidedFusion,
+    fusion: Fusion,
 }
 
 impl FuseSegment {
     /// Runs `network`, which lives on `device`.
     pub fn new(network: SegMif, device: Device, entry: Entry) -> Self {
-        Self { network, device, entry, fusion: GuidedFusion::default() }
+        Self { network, device, entry, fusion: Fusion::default() }
     }
 
     /// Fuses a pair into `fused` (interleaved RGB of the visible picture's size) and, unless `scores` is `None`, segments the result.
@@ -85,7 +85,7 @@ impl FuseSegment {
                 PriorChoice::Infrared => Prior::Infrared.of(&infrared, &visible),
                 PriorChoice::Maximum => Prior::Maximum.of(&infrared, &visible),
                 PriorChoice::Saliency => {
-                    self.fusion.fuse(FusionMethod::Saliency, thermal, rgb, fused)?;
+                    self.fusion.fuse(FusionMethod::Pyramid, thermal, rgb, fused)?;
                     planes::upload(planes::luma_plane(fused), one, &self.device)
                 }
             },
