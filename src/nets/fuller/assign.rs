@@ -47,7 +47,7 @@ fn least(n: usize, m: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<Option<u
             let row = get(&owner, at);
             let (mut delta, mut next) = (f64::INFINITY, 0);
             let columns = best.iter_mut().zip(&mut way).zip(done.iter().zip(&v)).enumerate().skip(1);
-            for (column, ((best, way), (done, v))) in columns.filter(|(_, (_, (done, _)))| !**done).map(|(c, (a, b))| (c, (a, b))) {
+            for (column, ((best, way), (done, v))) in columns.filter(|(_, (_, (done, _)))| !**done) {
                 debug_assert!(!done);
                 let reduced = cost(row - 1, column - 1) - real(&u, row) - v;
                 if reduced < *best {

@@ -65,7 +65,7 @@ pub const CARD_TINY: Card = Card {
     name: "fuller",
     preset: "tiny",
     summary: "the same form, narrow, six cameras of 176x64, a grid of 64x64 cells of 1.6 m, for live use on a CPU",
-    parameters: 0,
+    parameters: 1_760_037,
     gigamacs: &[(64, 176, 1.4)],
     inputs: INPUTS,
     outputs: OUTPUTS,

@@ -42,7 +42,15 @@ impl Rig {
 #[derive(Debug)]
 enum Net {
     Picture(Conv),
-    Depth { points: [ConvNorm; 3], mix: [ConvNorm; 2], last: Conv },
+    Depth(Box<DepthNet>),
+}
+
+/// Convolutions over the depth picture, over both together, and the last one.
+#[derive(Debug)]
+struct DepthNet {
+    points: [ConvNorm; 3],
+    mix: [ConvNorm; 2],
+    last: Conv,
 }
 
 /// The transform.
@@ -85,7 +93,7 @@ impl View {
         ];
         let shape = ConvShape::same(config.pyramid, depths + config.context, 1);
         let last = Conv::load(loader, &format!("{prefix}depthnet.6"), shape, true);
-        Self::rest(loader, prefix, config, downsample, Net::Depth { points, mix, last }, "depth_lss")
+        Self::rest(loader, prefix, config, downsample, Net::Depth(Box::new(DepthNet { points, mix, last })), "depth_lss")
     }
 
     fn rest(loader: &mut Loader, prefix: &str, config: &FullerConfig, shared: Option<&Self>, net: Net, tap: &'static str) -> Self {
@@ -153,19 +161,19 @@ impl View {
     fn values(&self, features: Tensor<4>, rig: &Rig, clouds: &[Cloud], taps: &mut Taps) -> Tensor<4> {
         match &self.net {
             Net::Picture(conv) => conv.forward(features),
-            Net::Depth { points, mix, last } => {
+            Net::Depth(net) => {
                 let [height, width] = rig.image;
                 let device = features.device();
                 let depth = depth_image(rig, clouds);
                 let depth = Tensor::<4>::from_data(TensorData::new(depth, [rig.cameras.len(), 1, height, width]), &device);
                 let [samples, cameras] = rig.count;
                 taps.tap("depth_lss.depth_image", || depth.clone().reshape([samples, cameras, 1, height, width]));
-                let depth = points.iter().fold(depth, |x, block| block.forward(x));
+                let depth = net.points.iter().fold(depth, |x, block| block.forward(x));
                 let [_, _, rows, columns] = features.dims();
                 // An image whose size is no multiple of 8: both are rounded up, the one by strides, the other by the encoder.
                 let depth = crate::nets::blocks::resize(depth, [rows, columns]);
-                let mixed = mix.iter().fold(Tensor::cat(vec![depth, features], 1), |x, block| block.forward(x));
-                last.forward(mixed)
+                let mixed = net.mix.iter().fold(Tensor::cat(vec![depth, features], 1), |x, block| block.forward(x));
+                net.last.forward(mixed)
             }
         }
     }

@@ -58,7 +58,7 @@ impl VoxelRule {
             let [px, py, pz, ..] = *point;
             let [x, y, z] = [at(0, px), at(1, py), at(2, pz)];
             let inside = (0..nx).contains(&x) && (0..ny).contains(&y) && (0..nz).contains(&z);
-            if !inside || !(px.is_finite() && py.is_finite() && pz.is_finite()) {
+            if !(inside && px.is_finite() && py.is_finite() && pz.is_finite()) {
                 continue;
             }
             let key = key([0, x, y, z]);
