@@ -157,6 +157,8 @@ impl Default for Registry {
             "project", stages::ProjectConfig, "LiDAR points into cameras";
             "depth_cloud", stages::DepthCloudConfig, "depth and colour to a coloured cloud";
             "voxel", stages::VoxelConfig, "a cloud to occupied voxels";
+            "fuller", stages::FullerConfig, "cameras and LiDAR to boxes and map layers (FULLER)";
+            "track", stages::TrackConfig, "boxes followed over time";
             "fuse_classical", stages::FuseClassicalConfig, "infrared and visible to one picture, without weights";
             "segmif", stages::SegmifConfig, "infrared and visible to one picture and its classes, by the network SegMiF";
         ];

@@ -1,5 +1,6 @@
 //! Tensors and readings to meaning: pure functions between encode and outcome.
 
+pub mod bicubic;
 pub mod box_filter;
 pub mod depth_cloud;
 pub mod fuse_image;
@@ -12,4 +13,6 @@ mod pyramid_fusion;
 pub mod rectify;
 pub mod resample;
 pub mod segment;
+pub mod surround;
+pub mod track;
 pub mod voxel;

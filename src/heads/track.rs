@@ -97,7 +97,8 @@ impl Tracker {
             return vec![None; boxes.len()];
         }
         let found = assign(&costs, self.tracks.len());
-        let near = |(row, column): (usize, Option<usize>)| column.filter(|c| costs.get(row * self.tracks.len() + c).is_some_and(|v| *v < APART));
+        let near =
+            |(row, column): (usize, Option<usize>)| column.filter(|c| costs.get(row * self.tracks.len() + c).is_some_and(|v| *v < APART));
         found.into_iter().enumerate().map(near).collect()
     }
 }
@@ -121,7 +122,7 @@ impl Track {
 
     fn update(&mut self, place: Vector2<f64>, noise: f64) {
         let look = Matrix2x4::identity();
-        let innovation = look * self.spread * look.transpose() + Matrix2::identity() * (noise * noise);
+        let innovation: Matrix2<f64> = look * self.spread * look.transpose() + Matrix2::identity() * (noise * noise);
         let Some(inverse) = innovation.try_inverse() else { return };
         let gain = self.spread * look.transpose() * inverse;
         self.state += gain * (place - look * self.state);

@@ -35,6 +35,7 @@ pub use cards::{CARD_BASE, CARD_FIXTURE, CARD_TINY};
 pub use center_head::{GROUPS, GroupMaps};
 pub use config::{Extents, FullerConfig, ObjectKind, ViewKind};
 pub use decode::{Detected, Suppression};
+pub use depth_image::landings;
 pub use fixture::FixtureNet;
 pub use frustum::CameraGeometry;
 pub use map_head::MAP_CLASSES;
