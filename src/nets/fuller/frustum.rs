@@ -184,7 +184,7 @@ mod tests {
         let cells = Cells::new([[-12.8, 12.8, 0.4], [-12.8, 12.8, 0.4], [-10.0, 10.0, 20.0]]);
         assert_eq!(cells.count, [64, 64, 1]);
         assert_eq!(cells.index([-13.1, -12.7, -29.0]), [0, 0, 0]);
-        assert_eq!(cells.number(&Vector3::new(-13.1, -12.0, -29.0)), 1);
+        assert_eq!(cells.number(&Vector3::new(-13.1, -12.1, -29.0)), 1);
         assert_eq!(cells.number(&Vector3::new(-13.3, 0.0, 0.0)), Cells::OUTSIDE);
         assert_eq!(cells.number(&Vector3::new(f32::NAN, 0.0, 0.0)), Cells::OUTSIDE);
     }
