@@ -39,7 +39,7 @@ pub use depth_image::landings;
 pub use fixture::FixtureNet;
 pub use frustum::CameraGeometry;
 pub use map_head::MAP_CLASSES;
-pub use timing::Timing;
+pub use timing::{Side, Trial, synthetic_rig, synthetic_sweep};
 pub use transfusion::Proposals;
 pub use view::Rig;
 pub use voxel::{Cloud, POINT, VoxelRule, Voxels};
