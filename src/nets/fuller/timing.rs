@@ -110,7 +110,8 @@ impl Fuller {
         let plain = move || {
             // The same rule over an ordinary map: cell to its number, then sums.
             let rule = &self.voxels;
-            let (mut numbers, mut sums): (BTreeMap<[i32; 3], usize>, Vec<([f32; 5], usize)>) = (BTreeMap::new(), Vec::new());
+            let mut numbers: BTreeMap<[i32; 3], usize> = BTreeMap::new();
+            let mut sums: Vec<([f32; 5], usize)> = Vec::new();
             for point in &cloud.points {
                 let mut cell = [0; 3];
                 for (c, (p, (low, size))) in cell.iter_mut().zip(point.iter().zip(rule.low.iter().zip(&rule.size))) {

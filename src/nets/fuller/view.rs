@@ -41,7 +41,7 @@ impl Rig {
 /// How pixels get scores for their depths, and the features that are lifted.
 #[derive(Debug)]
 enum Net {
-    Picture(Conv),
+    Picture(Box<Conv>),
     Depth(Box<DepthNet>),
 }
 
@@ -71,7 +71,7 @@ impl View {
     pub(super) fn lss(loader: &mut Loader, prefix: &str, config: &FullerConfig, downsample: Option<&Self>) -> Self {
         let depths = super::config::steps(config.extents.camera_depth);
         let shape = ConvShape::same(config.pyramid, depths + config.context, 1);
-        let net = Net::Picture(Conv::load(loader, &format!("{prefix}depthnet"), shape, true));
+        let net = Net::Picture(Box::new(Conv::load(loader, &format!("{prefix}depthnet"), shape, true)));
         Self::rest(loader, prefix, config, downsample, net, "lss")
     }
 
