@@ -2,6 +2,7 @@
 
 mod fragments;
 mod kernels;
+mod surround;
 
 use super::machine::Machine;
 use super::{Ending, Format, Result, output};
@@ -20,7 +21,7 @@ use std::time::Duration;
 pub enum Verb {
     /// Hand-over between threads, policies under load, memory over 10,000 bundles
     Runtime(Args),
-    /// Parts that are ours alone, beside the plain or published way: registration, contours and patches
+    /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
     Kernels(kernels::Args),
 }
 

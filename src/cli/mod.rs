@@ -68,7 +68,7 @@ enum Verb {
     Eval(EvalVerb),
     /// One bare pass of a network: tensors in, named tensors out.
     Forward(forward::Args),
-    /// Torn picture fragments: tear a picture.
+    /// Torn picture fragments: tear a picture, find pairs that fit.
     #[command(subcommand)]
     Fragments(fragments::Verb),
     /// The networks in this build.

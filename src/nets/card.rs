@@ -38,6 +38,9 @@ pub static CARDS: &[Card] = &[
     super::letfuser::CARD_TINY,
     super::segmif::CARD_BASE,
     super::segmif::CARD_TINY,
+    super::fuller::CARD_BASE,
+    super::fuller::CARD_TINY,
+    super::fuller::CARD_FIXTURE,
     super::pairingnet::CARD_BASE,
     super::pairingnet::CARD_TINY,
 ];

@@ -8,11 +8,14 @@
 pub mod blocks;
 pub mod card;
 pub mod device;
+pub mod fuller;
 pub mod letfuser;
 pub mod loader;
+pub mod multitask;
 mod options;
 pub mod pairingnet;
 pub mod segmif;
+mod simd;
 mod taps;
 pub mod weights;
 
@@ -83,6 +86,14 @@ pub fn build_with(model: &str, preset: &str, origin: Origin, changes: &Table, de
             let (network, report) = pairingnet::PairingNet::load_with(preset, origin, changes, device)?;
             Ok((Box::new(network), report))
         }
+        fuller::NAME if preset == fuller::CARD_FIXTURE.preset => {
+            let (network, report) = fuller::FixtureNet::load(changes, origin, device)?;
+            Ok((Box::new(network), report))
+        }
+        fuller::NAME => {
+            let (network, report) = fuller::Fuller::load(preset, changes, origin, device)?;
+            Ok((Box::new(network), report))
+        }
         other => Err(Error::unavailable(format!("network `{other}`"), "nothing builds it yet")),
     }
 }
@@ -112,6 +123,11 @@ impl Inputs<'_> {
     /// Whether there is an input `name`.
     pub fn has(&self, name: &str) -> bool {
         self.named.contains_key(name)
+    }
+
+    /// The shape of the input `name`, if it is there.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.named.get(name).map(|data| data.shape().iter().copied().collect())
     }
 
     /// The input `name` with `D` axes, as `f32`.

@@ -37,6 +37,7 @@ impl std::str::FromStr for TapChoice {
 #[derive(Debug, Default)]
 pub struct Taps {
     choice: TapChoice,
+    all: bool,
     offered: BTreeSet<String>,
     kept: Named,
     failure: Option<Error>,
@@ -51,6 +52,7 @@ impl Taps {
     /// Whether somebody asked for the intermediate `name`.
     pub fn wants(&self, name: &str) -> bool {
         match &self.choice {
+            _ if self.all => true,
             TapChoice::None => false,
             TapChoice::All => true,
             TapChoice::Some(names) => names.contains(name),
@@ -68,6 +70,25 @@ impl Taps {
         }
     }
 
+    /// From now on every intermediate is kept, wanted or not.
+    pub const fn keep_all(&mut self) {
+        self.all = true;
+    }
+
+    /// Keeps an output that is on the host already.
+    pub fn keep(&mut self, name: &str, data: TensorData) {
+        self.offered.insert(name.to_owned());
+        self.kept.insert(name.to_owned(), data);
+    }
+
+    /// Keeps an intermediate that is on the host already, if it is wanted.
+    pub fn host(&mut self, name: &str, data: TensorData) {
+        self.offered.insert(name.to_owned());
+        if self.wants(name) {
+            self.kept.insert(name.to_owned(), data);
+        }
+    }
+
     /// Says that the intermediate `name` exists, although this pass does not compute it.
     pub fn offer(&mut self, name: &str) {
         self.offered.insert(name.to_owned());
@@ -75,7 +96,7 @@ impl Taps {
 
     /// Keeps an intermediate if it is wanted; `make` runs only then.
     pub fn tap<const D: usize>(&mut self, name: &str, make: impl FnOnce() -> Tensor<D>) {
-        if matches!(self.choice, TapChoice::None) {
+        if matches!(self.choice, TapChoice::None) && !self.all {
             return;
         }
         if self.wants(name) {
@@ -88,7 +109,7 @@ impl Taps {
     /// An empty collection with the same choice, for one item of a batch.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self::new(self.choice.clone())
+        Self { all: self.all, ..Self::new(self.choice.clone()) }
     }
 
     /// Takes in what the items of a batch brought: of one item as it is, of several stacked along a new first axis. Tensors that differ

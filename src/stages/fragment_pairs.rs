@@ -4,10 +4,9 @@
 //! best pair put together as `Outcome::Fused`. *Invariant*: memory is bounded: of more than [`Limits::remember`] pieces the oldest is forgotten.
 
 use super::pick;
-use crate::heads::fragments::{Fit, Rules, Shape, fit, placed};
+use crate::heads::fragments::{Compare, Fit, Known, Rules, Shape, fit, placed};
 use crate::runtime::Outlet;
 use crate::types::{Error, FragmentMatch, Outcome, Packet, Result, SensorId};
-use ndarray::Array2;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -33,45 +32,28 @@ impl Limits {
     }
 }
 
-/// How two pieces are compared; `D` is what is known of a piece beside its shape.
-pub(super) trait Compare {
-    /// What is known of a piece.
-    type Known;
-    /// Finds it out.
-    fn know(&self, shape: &Shape) -> Result<Self::Known>;
-    /// How likely two pieces are neighbours; only the order counts, and of equals the latest piece comes first.
-    fn likely(&self, new: &Self::Known, old: &Self::Known) -> f32;
-    /// Similarity of the new piece's points (rows) to the old one's (columns).
-    fn similarity(&self, new: &Self::Known, old: &Self::Known) -> Result<Array2<f32>>;
-}
-
 /// The pieces so far.
 #[derive(Debug)]
-pub(super) struct Table<D> {
-    pieces: VecDeque<(Shape, D)>,
+pub(super) struct Table {
+    compare: Compare,
+    pieces: VecDeque<(Shape, Known)>,
     limits: Limits,
     rules: Rules,
 }
 
-impl<D> Table<D> {
-    pub(super) const fn new(limits: Limits, rules: Rules) -> Self {
-        Self { pieces: VecDeque::new(), limits, rules }
+impl Table {
+    pub(super) const fn new(compare: Compare, limits: Limits, rules: Rules) -> Self {
+        Self { compare, pieces: VecDeque::new(), limits, rules }
     }
 
     /// Compares the packet's piece with those before it and sends the packet on.
-    pub(super) fn process<C: Compare<Known = D>>(
-        &mut self,
-        compare: &C,
-        sensor: SensorId,
-        mut packet: Packet,
-        out: &mut Outlet<'_>,
-    ) -> Result<()> {
+    pub(super) fn process(&mut self, sensor: SensorId, mut packet: Packet, out: &mut Outlet<'_>) -> Result<()> {
         let bundle = Arc::clone(&packet.bundle);
         if let Some(frame) = bundle.frame(sensor) {
             let piece = pick::fragment(frame)?;
             let shape = Shape::of(Arc::clone(piece)).map_err(|e| e.at(format!("sensor `{sensor}`")))?;
-            let known = compare.know(&shape)?;
-            let fits = self.fits(compare, &shape, &known)?;
+            let known = self.compare.know(&shape)?;
+            let fits = self.fits(&shape, &known)?;
             let matches = fits.iter().map(|(other, fit)| FragmentMatch {
                 target: other.fragment.name.clone(),
                 source: piece.name.clone(),
@@ -89,12 +71,13 @@ impl<D> Table<D> {
         Ok(())
     }
 
-    fn fits<C: Compare<Known = D>>(&self, compare: &C, shape: &Shape, known: &D) -> Result<Vec<(Shape, Fit)>> {
-        let mut likely: Vec<(f32, &(Shape, D))> = self.pieces.iter().rev().map(|piece| (compare.likely(known, &piece.1), piece)).collect();
+    fn fits(&self, shape: &Shape, known: &Known) -> Result<Vec<(Shape, Fit)>> {
+        // Of equally likely ones the latest comes first.
+        let mut likely: Vec<(f32, &(Shape, Known))> = self.pieces.iter().rev().map(|piece| (known.likely(&piece.1), piece)).collect();
         likely.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut fits = Vec::new();
         for (_, (other, other_known)) in likely.into_iter().take(self.limits.candidates) {
-            let similarity = compare.similarity(known, other_known)?;
+            let similarity = self.compare.similarity(known, other_known)?;
             let found = fit(&similarity, shape, other, &self.rules)?;
             fits.extend(found.filter(|f| f.score >= self.limits.least_score).map(|f| (other.clone(), f)));
         }
@@ -103,7 +86,7 @@ impl<D> Table<D> {
     }
 
     /// Keeps a piece; one that is seen again (a folder played in a loop) takes the place of its former self.
-    fn remember(&mut self, shape: Shape, known: D) {
+    fn remember(&mut self, shape: Shape, known: Known) {
         self.pieces.retain(|(old, _)| old.fragment.name != shape.fragment.name);
         self.pieces.push_back((shape, known));
         while self.pieces.len() > self.limits.remember {

@@ -3,13 +3,11 @@
 //! *In*: fragments. *Out*: as [`super::Pairingnet`]. *Invariant*: no weights and no chance but the seed of the registration. Every new piece is compared
 //! with every piece that is remembered (there is no vector to search by), or with the latest `candidates` of them.
 
-use super::fragment_pairs::{Compare, Limits, Table};
+use super::fragment_pairs::{Limits, Table};
 use super::pairingnet::{fragments, least, many};
-use crate::heads::fragments::signature::{signatures, similarity};
-use crate::heads::fragments::{Rules, Shape};
+use crate::heads::fragments::{Compare, Rules};
 use crate::runtime::{Cx, Outlet, Stage, StageInfo};
 use crate::types::{OutcomeKind, Packet, Result, SensorId};
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 /// Whose pieces, and how far is searched.
@@ -42,39 +40,15 @@ impl PairOutlinesConfig {
         let limits = Limits { remember: self.remember, candidates: self.candidates, least_score: self.least_score };
         let mut rules = Rules::default();
         rules.search.seed = self.seed;
-        Ok(PairOutlines { table: Table::new(limits.checked("pair_outlines")?, rules), sensor: self.pieces, compare: Signatures })
+        Ok(PairOutlines { table: Table::new(Compare::Borders, limits.checked("pair_outlines")?, rules), sensor: self.pieces })
     }
 }
 
 /// See [`PairOutlinesConfig`].
 #[derive(Debug)]
 pub struct PairOutlines {
-    table: Table<Known>,
+    table: Table,
     sensor: SensorId,
-    compare: Signatures,
-}
-
-/// A piece's border read forwards and backwards.
-#[derive(Debug)]
-struct Known {
-    source: Vec<f32>,
-    target: Vec<f32>,
-}
-
-#[derive(Debug, Default)]
-struct Signatures;
-
-impl Compare for Signatures {
-    type Known = Known;
-    fn know(&self, shape: &Shape) -> Result<Known> {
-        Ok(Known { source: signatures(shape, false), target: signatures(shape, true) })
-    }
-    fn likely(&self, _new: &Known, _old: &Known) -> f32 {
-        0.0
-    }
-    fn similarity(&self, new: &Known, old: &Known) -> Result<Array2<f32>> {
-        Ok(similarity(&new.source, &old.target))
-    }
 }
 
 impl Stage for PairOutlines {
@@ -84,6 +58,6 @@ impl Stage for PairOutlines {
     }
 
     fn process(&mut self, packet: Packet, out: &mut Outlet<'_>, _cx: &Cx) -> Result<()> {
-        self.table.process(&self.compare, self.sensor, packet, out)
+        self.table.process(self.sensor, packet, out)
     }
 }

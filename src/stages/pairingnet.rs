@@ -4,14 +4,13 @@
 //! piece), matched second (only the likeliest neighbours); without a weight file the parameters are random by the seed, and
 //! [`StageInfo::weights`] says so. The same pieces in the same order give the same pairs.
 
-use super::fragment_pairs::{Compare, Limits, Table};
+use super::fragment_pairs::{Limits, Table};
 use super::weights;
-use crate::heads::fragments::{Described, Describer, Rules, Shape};
+use crate::heads::fragments::{Compare, Describer, Rules};
 use crate::nets::pairingnet::PairingNet;
 use crate::nets::{self, DeviceChoice};
 use crate::runtime::{Cx, Outlet, Stage, StageInfo, WeightsInfo};
 use crate::types::{OutcomeKind, Packet, Result, SensorId};
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 /// Whose pieces, which network, how far is searched.
@@ -76,34 +75,17 @@ impl PairingnetConfig {
         tracing::info!("pairingnet {}: {} on {place}", self.preset, report.origin);
         let mut rules = Rules::default();
         rules.search.seed = self.seed;
-        let network = Network(Describer::new(network, device));
-        Ok(Pairingnet { network, weights: weights::info(&report), table: Table::new(limits, rules), sensor: self.pieces })
+        let compare = Compare::Network(Box::new(Describer::new(network, device)));
+        Ok(Pairingnet { weights: weights::info(&report), table: Table::new(compare, limits, rules), sensor: self.pieces })
     }
 }
 
 /// See [`PairingnetConfig`].
 #[derive(Debug)]
 pub struct Pairingnet {
-    network: Network,
     weights: WeightsInfo,
-    table: Table<Described>,
+    table: Table,
     sensor: SensorId,
-}
-
-#[derive(Debug)]
-struct Network(Describer);
-
-impl Compare for Network {
-    type Known = Described;
-    fn know(&self, shape: &Shape) -> Result<Described> {
-        self.0.describe(shape)
-    }
-    fn likely(&self, new: &Described, old: &Described) -> f32 {
-        new.cosine(old)
-    }
-    fn similarity(&self, new: &Described, old: &Described) -> Result<Array2<f32>> {
-        self.0.similarity(new, old)
-    }
 }
 
 impl Stage for Pairingnet {
@@ -113,6 +95,6 @@ impl Stage for Pairingnet {
     }
 
     fn process(&mut self, packet: Packet, out: &mut Outlet<'_>, _cx: &Cx) -> Result<()> {
-        self.table.process(&self.network, self.sensor, packet, out)
+        self.table.process(self.sensor, packet, out)
     }
 }

@@ -45,7 +45,8 @@ struct Table {
 
 /// Times every part; a broken bar is exit 1.
 pub(super) fn kernels(args: &Args) -> Result {
-    let rows = super::fragments::rows()?;
+    let mut rows = super::surround::rows()?;
+    rows.extend(super::fragments::rows()?);
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;
     Ok(if kept { Ending::Done } else { Ending::No })

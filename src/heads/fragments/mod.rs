@@ -3,6 +3,7 @@
 //! *Frames*: a fragment's pixels, columns x to the right and rows y down, pixel centres at whole numbers. Contours are stored as (row, column),
 //! as the network reads them; everything geometric is (x, y). *Invariant*: the same input and seed give the same result.
 
+pub mod compare;
 pub mod describe;
 pub mod fit;
 pub mod opening;
@@ -13,6 +14,7 @@ pub mod seam;
 pub mod signature;
 pub mod tear;
 
+pub use compare::{Compare, Known};
 pub use describe::{Described, Describer};
 pub use fit::{Fit, Rules, Shape, fit, placed};
 pub use outline::{Outline, outline};
