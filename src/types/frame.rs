@@ -1,8 +1,8 @@
 //! One reading of one sensor.
 
 use super::{
-    BevMap, Box3, Calibration, Control, DepthImage, EgoState, Fragment, Gnss, HostTime, Imu, LabelImage, PointCloud, RadarScan, RgbImage, SensorId, SensorTime,
-    ThermalImage, Trajectory,
+    BevMap, Box3, Calibration, Control, DepthImage, EgoState, Fragment, Gnss, HostTime, Imu, LabelImage, PointCloud, RadarScan, RgbImage,
+    SensorId, SensorTime, ThermalImage, Trajectory,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
