@@ -8,7 +8,9 @@
 //! *Units and frames*: everything here is as on the wire (left-handed, metres, degrees) except [`axes`] and [`payload`], the one
 //! border to ours. *Invariant*: whatever bytes a stranger sends, reading ends with a value or an error, in bounded memory.
 
+pub mod axes;
 mod call;
+pub mod client;
 mod command;
 mod layout;
 mod pack;
@@ -16,6 +18,7 @@ mod physics;
 mod rpc;
 mod scan;
 mod sensor;
+pub mod server;
 mod snapshot;
 mod stream;
 mod structs;
