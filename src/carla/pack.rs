@@ -33,7 +33,7 @@ impl Writer {
         let _always = rmp::encode::write_nil(&mut self.out);
     }
     /// One value.
-    pub fn put<T: Wire + ?Sized>(&mut self, value: &T) {
+    pub fn put<T: Wire>(&mut self, value: &T) {
         value.put(self);
     }
     /// Values that are packed already.

@@ -202,7 +202,7 @@ pub struct Detection {
 /// # Errors
 /// Where it is no whole number of returns.
 pub fn detections(body: &[u8]) -> Result<Vec<Detection>> {
-    if body.len() % 16 != 0 {
+    if !body.len().is_multiple_of(16) {
         return Err(Error::mismatch("returns of 16 bytes", format!("{} bytes", body.len()), "radar message"));
     }
     let one = |c: &[u8]| {

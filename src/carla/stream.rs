@@ -46,6 +46,7 @@ impl Header {
 }
 
 /// A message as it goes on the wire: length, then `body`.
+#[cfg(test)]
 pub fn framed(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(4 + body.len());
     out.extend(num::u32(body.len()).to_le_bytes());

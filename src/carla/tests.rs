@@ -3,7 +3,7 @@
 use super::pack::{Reader, Writer};
 use super::rpc::{Request, batch, done, form, request, split_answer};
 use super::scan::Scan;
-use super::sensor::{self, Image, SensorKind, Sweep};
+use super::sensor::{Image, SensorKind, Sweep};
 use super::snapshot::Snapshot;
 use super::stream::{Arrival, Header, framed, receive};
 use super::*;
@@ -269,7 +269,7 @@ fn ten_thousand_damaged_messages_are_refused_or_read_without_panic_or_growth() {
             assert!(buffer.capacity() <= (2 << 20) + limit, "{}", buffer.capacity());
             let _any = Snapshot::read(&buffer);
             if let Ok((_, rest)) = Header::read(&buffer) {
-                let _any = (Image::read(rest), Sweep::read(rest, 16), Sweep::read(rest, 24), sensor::detections(rest));
+                let _any = (Image::read(rest), Sweep::read(rest, 16), Sweep::read(rest, 24), detections(rest));
                 let _any = (packed::<ImuReading>(rest, line.version), packed::<Collision>(rest, line.version));
             }
             matches!(arrived, Ok(Arrival::Message))

@@ -72,12 +72,12 @@ impl Link {
     fn message(&mut self, end: Instant) -> Result<Option<Vec<u8>>> {
         let mut chunk = [0; 64 << 10];
         loop {
-            if !self.bytes.is_empty() {
-                if let Some(length) = self.scan.whole(&self.bytes)? {
-                    let rest = self.bytes.split_off(length.min(self.bytes.len()));
-                    self.scan = Scan::default();
-                    return Ok(Some(std::mem::replace(&mut self.bytes, rest)));
-                }
+            if !self.bytes.is_empty()
+                && let Some(length) = self.scan.whole(&self.bytes)?
+            {
+                let rest = self.bytes.split_off(length.min(self.bytes.len()));
+                self.scan = Scan::default();
+                return Ok(Some(std::mem::replace(&mut self.bytes, rest)));
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -7,7 +7,7 @@ use super::super::axes;
 use super::super::pack::{Bytes, quoted};
 use super::super::sensor::SensorKind;
 use super::super::structs::{
-    Actor, ActorDefinition, ActorDescription, BoundingBox, EpisodeSettings, LightColour, Transform, Vector3D, WeatherParameters,
+    Actor, ActorDefinition, ActorDescription, BoundingBox, EpisodeSettings, Transform, Vector3D, WeatherParameters,
 };
 use super::super::token::Token;
 use super::super::version::Version;
@@ -171,23 +171,23 @@ impl<S: Simulator> Episode<S> {
         self.spectator = self.name();
         let above = Transform { location: Vector3D::new(0.0, 0.0, 10.0), ..Transform::default() };
         let plain = |id: &str| ActorDescription { uid: 0, id: id.to_owned(), attributes: Vec::new() };
-        self.enter(self.spectator, 0, plain("spectator"), BoundingBox::default(), 0, Role::Spectator, above);
+        self.enter(self.spectator, 0, plain("spectator"), (BoundingBox::default(), 0), Role::Spectator, above);
         for resident in std::mem::take(&mut self.site.residents) {
             let id = self.name();
             let role = if resident.description.id.starts_with("walker.") { Role::Walker } else { Role::Vehicle { lights: 0 } };
-            self.enter(id, 0, resident.description, resident.bounding_box, resident.tag, role, Transform::default());
+            self.enter(id, 0, resident.description, (resident.bounding_box, resident.tag), role, Transform::default());
         }
         self.light_ids.clear();
         for (number, light) in std::mem::take(&mut self.site.lights).into_iter().enumerate() {
             let id = self.name();
             self.light_ids.push(id);
             let first = light.boxes.first().cloned().unwrap_or_default();
-            self.enter(id, 0, plain("traffic.traffic_light"), first, 7, Role::Light(number), light.transform.clone());
+            self.enter(id, 0, plain("traffic.traffic_light"), (first, 7), Role::Light(number), light.transform.clone());
             self.site.lights.push(light);
         }
         for (sign, place) in self.site.signs.clone() {
             let id = self.name();
-            self.enter(id, 0, plain(&sign), BoundingBox::default(), 8, Role::Sign(sign.clone()), place);
+            self.enter(id, 0, plain(&sign), (BoundingBox::default(), 8), Role::Sign(sign.clone()), place);
         }
         self.id += 1;
         self.map_changed = true;
@@ -228,7 +228,7 @@ impl<S: Simulator> Episode<S> {
                 self.hub.open(stream);
             }
             let mounted = Mounted { kind, stream, relative: at.clone(), period, due: self.time };
-            self.enter(id, parent.unwrap_or(0), description, BoundingBox::default(), 0, Role::Sensor(mounted), at.clone());
+            self.enter(id, parent.unwrap_or(0), description, (BoundingBox::default(), 0), Role::Sensor(mounted), at.clone());
         } else {
             let world = parent.map_or_else(|| at.clone(), |p| self.carried(p, at));
             let (bounding_box, tag) = self.sim.spawn(id, &description, &world)?;
@@ -237,7 +237,7 @@ impl<S: Simulator> Episode<S> {
                 Some("walker") => Role::Walker,
                 _ => Role::Prop,
             };
-            self.enter(id, parent.unwrap_or(0), description, bounding_box, tag, role, world);
+            self.enter(id, parent.unwrap_or(0), description, (bounding_box, tag), role, world);
         }
         self.entry(id).map(|e| e.actor.clone())
     }
@@ -299,11 +299,5 @@ impl<S: Simulator> Episode<S> {
             }
             entry.place = at;
         }
-    }
-    /// The colour and id of the light that holds a vehicle.
-    pub fn held_by(&self, motion: &Motion) -> (LightColour, Option<u32>) {
-        let Some(number) = motion.at_light else { return (LightColour::Green, None) };
-        let colour = self.sim.light_states().get(number).map_or(LightColour::Unknown, |l| l.colour);
-        (colour, self.light_ids.get(number).copied())
     }
 }

@@ -97,13 +97,13 @@ impl Inbox {
     fn next(&mut self, socket: &mut TcpStream, stop: &AtomicBool) -> Result<Option<Vec<u8>>> {
         let mut chunk = [0; 16 << 10];
         loop {
-            if !self.bytes.is_empty() {
-                if let Some(length) = self.scan.whole(&self.bytes)? {
-                    let rest = self.bytes.split_off(length.min(self.bytes.len()));
-                    self.scan = Scan::default();
-                    self.begun = (!rest.is_empty()).then(Instant::now);
-                    return Ok(Some(std::mem::replace(&mut self.bytes, rest)));
-                }
+            if !self.bytes.is_empty()
+                && let Some(length) = self.scan.whole(&self.bytes)?
+            {
+                let rest = self.bytes.split_off(length.min(self.bytes.len()));
+                self.scan = Scan::default();
+                self.begun = (!rest.is_empty()).then(Instant::now);
+                return Ok(Some(std::mem::replace(&mut self.bytes, rest)));
             }
             if stop.load(Ordering::Relaxed) || self.begun.is_some_and(|b| b.elapsed() > PATIENCE) {
                 return Ok(None);

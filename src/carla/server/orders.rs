@@ -130,10 +130,10 @@ impl<S: Simulator> Episode<S> {
     /// Tells a body; what has none is only moved.
     fn order(&mut self, id: u32, order: Order) -> Outcome {
         let entry = self.entry(id)?;
-        if let Order::Transform(at) = &order {
-            if !axes::finite(at) {
-                return Err("the transform is not finite".into());
-            }
+        if let Order::Transform(at) = &order
+            && !axes::finite(at)
+        {
+            return Err("the transform is not finite".into());
         }
         match (&entry.role, order) {
             (Role::Sensor(_) | Role::Spectator, Order::Transform(at)) => self.place(id, at),

@@ -262,8 +262,8 @@ fn a_taken_port_is_refused_by_its_number() {
         Settings { address: "127.0.0.1".parse().unwrap(), port: first.address().port(), version: Version::V0_9_16, map: "Field01".into() };
     let refused = Server::start(&settings, Field::default()).err().unwrap().to_string();
     assert!(refused.contains(&first.address().port().to_string()), "{refused}");
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let started = std::time::Instant::now();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let started = Instant::now();
     let port = silent.local_addr().unwrap().port();
     assert!(Client::connect("127.0.0.1", port, Duration::from_millis(300)).is_err());
     assert!(started.elapsed() < Duration::from_secs(3), "time-outs everywhere");
