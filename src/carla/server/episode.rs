@@ -141,8 +141,7 @@ impl<S: Simulator> Episode<S> {
         id: u32,
         parent: u32,
         description: ActorDescription,
-        bounding_box: BoundingBox,
-        tag: u8,
+        (bounding_box, tag): (BoundingBox, u8),
         role: Role,
         place: Transform,
     ) {
