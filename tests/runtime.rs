@@ -4,7 +4,7 @@
 use sensorium::runtime::{
     Align, Budget, Cx, Mode, OnError, Outlet, Pipeline, Policy, Reading, Report, SensorInfo, Sink, Source, Stage, StageInfo, Stop, Wiring,
 };
-use sensorium::types::{Calibration, Error, Frame, HostTime, Imu, Modality, Packet, Payload, Result, SensorId, SensorTime};
+use sensorium::types::{Calibration, Error, Frame, Imu, Modality, Packet, Payload, Result, SensorId, SensorTime};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,14 +34,7 @@ impl Source for Stamps {
         }
         let captured = SensorTime::from_nanos(ms * 1_000_000);
         let calibration = Arc::new(Calibration::unknown(self.id.name()));
-        Ok(Reading::Frame(Frame {
-            sensor: self.id,
-            seq,
-            captured,
-            arrived: HostTime::default(),
-            calibration,
-            payload: Payload::Imu(Imu::default()),
-        }))
+        Ok(Reading::Frame(Frame::new(self.id, seq, captured, calibration, Payload::Imu(Imu::default()))))
     }
 }
 

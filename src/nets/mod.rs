@@ -9,6 +9,7 @@ pub mod blocks;
 pub mod card;
 pub mod device;
 pub mod loader;
+mod options;
 pub mod segmif;
 mod taps;
 pub mod weights;
@@ -16,11 +17,14 @@ pub mod weights;
 pub use card::{CARDS, Card};
 pub use device::{DeviceChoice, pick};
 pub use loader::{Init, Loader, Misshapen, Report};
+pub use options::{options, read as read_options};
 pub use taps::{TapChoice, Taps};
 pub use weights::{Named, Weights};
 
 use crate::types::{Error, Result};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+pub use burn::tensor::Device;
+use burn::tensor::{DType, Tensor, TensorData};
+use toml::Table;
 
 /// A network behind one interface: what the command line and the benchmarks need.
 pub trait Model: Send {
@@ -55,10 +59,18 @@ pub enum Origin {
 /// # Errors
 /// The name or preset is unknown, or the file does not fit the network.
 pub fn build(model: &str, preset: &str, origin: Origin, device: &Device) -> Result<(Box<dyn Model>, Report)> {
+    build_with(model, preset, origin, &Table::new(), device)
+}
+
+/// Builds a network by name and preset with the changes of a table, whose keys its card documents.
+///
+/// # Errors
+/// As [`build`], or a key or value is none that the network has.
+pub fn build_with(model: &str, preset: &str, origin: Origin, changes: &Table, device: &Device) -> Result<(Box<dyn Model>, Report)> {
     let card = card::find(model, preset)?;
     match card.name {
         segmif::NAME => {
-            let (network, report) = segmif::SegMif::load(preset, origin, device)?;
+            let (network, report) = segmif::SegMif::load_with(preset, origin, changes, device)?;
             Ok((Box::new(network), report))
         }
         other => Err(Error::unavailable(format!("network `{other}`"), "nothing builds it yet")),
@@ -87,6 +99,11 @@ pub struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
+    /// Whether there is an input `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.named.contains_key(name)
+    }
+
     /// The input `name` with `D` axes, as `f32`.
     ///
     /// # Errors

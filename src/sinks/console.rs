@@ -2,7 +2,7 @@
 //!
 //! *In*: packets. *Out*: lines of text. *Invariant*: at most one line a period; a closed terminal is an error, never a panic.
 
-use crate::runtime::{Cx, Sink};
+use crate::runtime::{Cx, Layout, Sink};
 use crate::types::{Error, HostTime, Outcome, Packet, Presence, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -75,8 +75,12 @@ impl ConsoleSink {
         for (stage, outcome) in &packet.outcomes {
             let _ = write!(line, "  {}", summary(stage, outcome));
         }
-        writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(|e| Error::io("write to", Path::new("standard error"), e))
+        writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(unwritten)
     }
+}
+
+fn unwritten(cause: std::io::Error) -> Error {
+    Error::io("write to", Path::new("standard error"), cause)
 }
 
 /// An outcome in a few words.
@@ -88,6 +92,10 @@ fn summary(stage: &Arc<str>, outcome: &Outcome) -> String {
         Outcome::Cloud(cloud) => format!("{stage}: {} coloured points", cloud.positions.len()),
         Outcome::Projection(points) => format!("{stage}: {} points in {}", points.pixels.len(), points.camera),
         Outcome::Voxels(voxels) => format!("{stage}: {} voxels", voxels.indices.len()),
+        Outcome::Confidence(image) => format!("{stage}: confidence of {}", image.of),
+        Outcome::Map(map) => format!("{stage}: map of {} layers", map.layers.len()),
+        Outcome::Trajectory(path) => format!("{stage}: {} way points", path.points.len()),
+        Outcome::Matches(pairs) => format!("{stage}: {} pairs", pairs.len()),
         Outcome::Control(c) => {
             let gear = if c.reverse { " reverse" } else { "" };
             format!("{stage}: throttle {:.2} steer {:+.2} brake {:.2}{gear}", c.throttle, c.steer, c.brake)
@@ -96,6 +104,12 @@ fn summary(stage: &Arc<str>, outcome: &Outcome) -> String {
 }
 
 impl Sink for ConsoleSink {
+    fn start(&mut self, layout: &Layout, _cx: &Cx) -> Result<()> {
+        for (stage, notice) in layout.stages.iter().filter_map(|(name, info)| Some((name, info.weights.as_ref()?.notice()?))) {
+            writeln!(self.out, "{stage}: {notice}").map_err(unwritten)?;
+        }
+        Ok(())
+    }
     fn accept(&mut self, packet: &Packet, _cx: &Cx) -> Result<()> {
         self.packets += 1;
         for (sensor, _) in packet.bundle.presence.iter().filter(|(_, p)| *p == Presence::Missing) {

@@ -23,6 +23,9 @@ pub struct StageConfig {
     pub reduction: usize,
 }
 
+/// Channels of all encoders but the smallest.
+const WIDE: [usize; 4] = [64, 128, 320, 512];
+
 /// Sizes of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MitConfig {
@@ -33,8 +36,16 @@ pub struct MitConfig {
 impl MitConfig {
     /// MiT-B0.
     pub const B0: Self = Self::of([32, 64, 160, 256], [2, 2, 2, 2]);
+    /// MiT-B1.
+    pub const B1: Self = Self::of(WIDE, [2, 2, 2, 2]);
+    /// MiT-B2.
+    pub const B2: Self = Self::of(WIDE, [3, 4, 6, 3]);
     /// MiT-B3.
-    pub const B3: Self = Self::of([64, 128, 320, 512], [3, 4, 18, 3]);
+    pub const B3: Self = Self::of(WIDE, [3, 4, 18, 3]);
+    /// MiT-B4.
+    pub const B4: Self = Self::of(WIDE, [3, 8, 27, 3]);
+    /// MiT-B5.
+    pub const B5: Self = Self::of(WIDE, [3, 6, 40, 3]);
 
     const fn of([c1, c2, c3, c4]: [usize; 4], [b1, b2, b3, b4]: [usize; 4]) -> Self {
         Self {
