@@ -169,7 +169,8 @@ fn each_sensor_sees_what_the_others_lose() {
         let places = || (y0..y1).flat_map(|y| (x0..x1).map(move |x| (y, x)));
         let tags = view.semantic(Numbering::Carla).labels;
         // Against the sky even the night shows a silhouette; what counts is the street behind.
-        let window = |v: &[f32]| -> Vec<f32> { window(v).into_iter().zip(places()).filter(|(_, p)| tags[*p] != 11).map(|(v, _)| v).collect() };
+        let window =
+            |v: &[f32]| -> Vec<f32> { window(v).into_iter().zip(places()).filter(|(_, p)| tags[*p] != 11).map(|(v, _)| v).collect() };
         let inside: Vec<bool> = places().filter(|p| tags[*p] != 11).map(|p| ids[p] == id).collect();
         let pose = Isometry3::from(Translation3::new(0.0, 0.0, 1.6));
         let cloud = sweep(&moment, &pose, &Carrier::default(), &LidarSpec::default(), 0.1, 5, None).unwrap();

@@ -1,6 +1,5 @@
 //! A street made by hand: a road along x with a painted line, a house, a moving car, a standing pedestrian. Ground truth is plain to see.
 
-
 use nalgebra::{Isometry3, Matrix3, Translation3, UnitQuaternion, Vector3};
 use sensorium::types::Intrinsics;
 use sensorium::world::model::{Body, Instance, Lamp, Lights, Material, Mesh, Scene, Sky, Snapshot, Surface, Tag, Tile};

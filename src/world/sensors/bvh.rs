@@ -26,8 +26,10 @@ pub struct Bounds {
 
 impl Bounds {
     /// Holds nothing.
-    pub const EMPTY: Self =
-        Self { low: V3::new(f32::INFINITY, f32::INFINITY, f32::INFINITY), high: V3::new(f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY) };
+    pub const EMPTY: Self = Self {
+        low: V3::new(f32::INFINITY, f32::INFINITY, f32::INFINITY),
+        high: V3::new(f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY),
+    };
     /// Grown to hold a point.
     #[must_use]
     pub fn with(self, p: &V3) -> Self {

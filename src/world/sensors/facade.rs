@@ -66,7 +66,11 @@ fn cells(spot: &Spot<'_>, u: f32) -> Cells {
 pub fn facade(spot: &Spot<'_>, u: f32, v: f32, light: &Light, look: &mut Look) {
     let style = hash(spot.seed ^ 0xb2);
     let cell = cells(spot, u);
-    if style & 3 == 0 { bricks(spot, u, v, look) } else { plaster(spot, u, v, look) }
+    if style & 3 == 0 {
+        bricks(spot, u, v, look)
+    } else {
+        plaster(spot, u, v, look)
+    }
     let soft = [(spot.footprint * 1.2 / cell.width).max(0.012), (spot.footprint * 1.2 / cell.height).max(0.012)];
     let shop = cell.floor == 0 && style & 0x30 != 0;
     // Courses between floors, a plinth below.
@@ -116,8 +120,10 @@ fn window(light: &Light, look: &mut Look, window: &Window) {
     // The reveal shades the upper and one vertical edge.
     let shade = 1.0 - 0.75 * within(pane.fy, t - 0.05, t + 0.02, 0.03 + pane.soft[1]);
     let curtain_width = 0.30 * unit(hash(*room)) * (r - l);
-    let curtain = within(pane.fx, l, l + curtain_width, 0.03 + pane.soft[0]).max(within(pane.fx, r - curtain_width, r, 0.03 + pane.soft[0]));
-    let blind = within(pane.fy, t - (t - b) * 0.7 * unit(hash(room ^ 5)) * if room & 7 == 1 { 1.0 } else { 0.0 }, t + 0.1, 0.02 + pane.soft[1]);
+    let curtain =
+        within(pane.fx, l, l + curtain_width, 0.03 + pane.soft[0]).max(within(pane.fx, r - curtain_width, r, 0.03 + pane.soft[0]));
+    let blind =
+        within(pane.fy, t - (t - b) * 0.7 * unit(hash(room ^ 5)) * if room & 7 == 1 { 1.0 } else { 0.0 }, t + 0.1, 0.02 + pane.soft[1]);
     let cover = curtain.max(blind) * if *shop { 0.0 } else { 0.9 };
     let inside = V3::repeat(0.020 + 0.03 * unit(hash(room ^ 9)));
     let inside = inside + (V3::new(0.42, 0.40, 0.36) - inside) * cover * 0.55;

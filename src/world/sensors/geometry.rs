@@ -93,8 +93,7 @@ impl Geometry {
     }
     fn shape(&self, body: &Arc<Body>) -> Arc<Shape> {
         let mut known = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, shape) =
-            known.entry(Arc::as_ptr(body).addr()).or_insert_with(|| (Arc::clone(body), Arc::new(Shape::new(&body.mesh))));
+        let (_, shape) = known.entry(Arc::as_ptr(body).addr()).or_insert_with(|| (Arc::clone(body), Arc::new(Shape::new(&body.mesh))));
         Arc::clone(shape)
     }
     /// The world at one instant.

@@ -242,7 +242,9 @@ impl Caster<'_> {
         let facing = normal.dot(ray).abs().clamp(0.02, 1.0);
         let (mut share, retro) = reflectance(surface.material);
         let paint = placed.instance.as_ref().filter(|_| surface.painted).map_or(surface.colour, |i| i.paint);
-        if !retro && matches!(surface.material, Material::Metal | Material::HotMetal | Material::Plaster | Material::Cloth | Material::Plastic) {
+        if !retro
+            && matches!(surface.material, Material::Metal | Material::HotMetal | Material::Plaster | Material::Cloth | Material::Plastic)
+        {
             // Dark paint throws back less, in infrared too.
             let grey = paint.iter().map(|c| f32::from(*c)).sum::<f32>() / 765.0;
             share *= 0.35 + 0.9 * grey;

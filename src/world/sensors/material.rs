@@ -102,7 +102,8 @@ pub fn look(spot: &Spot<'_>, light: &Light) -> Look {
             look.albedo *= 0.62 + 0.40 * wear - 0.16 * ramp(0.62, 0.9, chips);
         }
         Material::Concrete => {
-            look.albedo *= 0.80 + 0.30 * cloudy2(u * 0.7, v * 0.7, 0x21, 3) + 0.12 * (smooth2(u * 23.0, v * 23.0, 0x22) - 0.5) * kept(spot, 23.0);
+            look.albedo *=
+                0.80 + 0.30 * cloudy2(u * 0.7, v * 0.7, 0x21, 3) + 0.12 * (smooth2(u * 23.0, v * 23.0, 0x22) - 0.5) * kept(spot, 23.0);
             let (_, f) = fraction(u);
             look.albedo *= 1.0 - 0.28 * within(f, 0.0, 0.02, 0.02 + spot.footprint) * kept(spot, 6.0);
         }
@@ -111,7 +112,8 @@ pub fn look(spot: &Spot<'_>, light: &Light) -> Look {
             let (wide, fine) = (cloudy2(u * 0.22, v * 0.22, 0x31, 3), smooth2(u * 7.0, v * 7.0, 0x32));
             let blades = smooth2(u * 31.0, v * 31.0, 0x33) - 0.5;
             let dry = V3::new(0.17, 0.145, 0.05);
-            look.albedo = mix(spot.colour, dry, ramp(0.45, 0.8, wide) * 0.55) * (0.70 + 0.35 * fine * kept(spot, 7.0) + 0.55 * blades * kept(spot, 31.0) + 0.15);
+            look.albedo = mix(spot.colour, dry, ramp(0.45, 0.8, wide) * 0.55)
+                * (0.70 + 0.35 * fine * kept(spot, 7.0) + 0.55 * blades * kept(spot, 31.0) + 0.15);
         }
         Material::Soil => look.albedo *= 0.7 + 0.6 * cloudy2(u * 1.7, v * 1.7, 0x41, 4),
         Material::Brick => bricks(spot, u, v, &mut look),
@@ -122,7 +124,8 @@ pub fn look(spot: &Spot<'_>, light: &Light) -> Look {
             let (_, fu) = fraction(u / 0.24 + 0.5 * num::int_f32(row & 1));
             let tint = unit(triple(bits(row), bits(num::floor_i32(u / 0.24)), spot.seed));
             let relief = kept(spot, 3.5);
-            look.albedo *= 0.82 + 0.22 * tint * relief - 0.38 * within(fv, 0.0, 0.12, 0.1) * relief - 0.12 * within(fu, 0.0, 0.1, 0.1) * relief;
+            look.albedo *=
+                0.82 + 0.22 * tint * relief - 0.38 * within(fv, 0.0, 0.12, 0.1) * relief - 0.12 * within(fu, 0.0, 0.1, 0.1) * relief;
             look.albedo *= 0.78 + 0.4 * cloudy2(u * 0.3, v * 0.3, spot.seed, 2);
         }
         Material::Glass => {
@@ -207,7 +210,10 @@ fn asphalt(spot: &Spot<'_>, u: f32, v: f32, look: &mut Look) {
     let odd = hash(pair(bits(ix), bits(iy)));
     if odd & 15 == 3 {
         let (w, h) = (0.2 + 0.3 * unit(hash(odd)), 0.2 + 0.35 * unit(hash(odd ^ 7)));
-        shade *= 1.0 - 0.24 * within(fx, 0.5 - w, 0.5 + w, spot.footprint * 0.2 + 0.006) * within(fy, 0.5 - h, 0.5 + h, spot.footprint * 0.2 + 0.006);
+        shade *= 1.0
+            - 0.24
+                * within(fx, 0.5 - w, 0.5 + w, spot.footprint * 0.2 + 0.006)
+                * within(fy, 0.5 - h, 0.5 + h, spot.footprint * 0.2 + 0.006);
     } else if odd & 31 == 8 {
         // A drain cover.
         let (dx, dy) = ((fx - 0.5) * 7.3, (fy - 0.5) * 5.1);
@@ -235,7 +241,8 @@ pub(super) fn bricks(spot: &Spot<'_>, u: f32, v: f32, look: &mut Look) {
     let (column, fu) = fraction(u / 0.25 + 0.5 * num::int_f32(row & 1));
     let left = kept(spot, 9.0);
     let tint = unit(triple(bits(row), bits(column), spot.seed));
-    let joint = (1.0 - within(fv, 0.06, 0.94, 0.08 + spot.footprint * 12.0)).max(1.0 - within(fu, 0.025, 0.975, 0.03 + spot.footprint * 4.0));
+    let joint =
+        (1.0 - within(fv, 0.06, 0.94, 0.08 + spot.footprint * 12.0)).max(1.0 - within(fu, 0.025, 0.975, 0.03 + spot.footprint * 4.0));
     let face = look.albedo * (0.76 + 0.48 * tint * left + 0.24 * (1.0 - left));
     look.albedo = mix(face, V3::repeat(0.30), joint * (0.75 * left + 0.12 * (1.0 - left)));
     look.albedo *= 0.82 + 0.3 * cloudy2(u * 0.35, v * 0.2, spot.seed, 3);

@@ -88,7 +88,14 @@ struct Echo {
 ///
 /// # Errors
 /// Where pose or spec make no sense.
-pub fn scan(moment: &Moment, pose: &Isometry3<f64>, carrier: &Carrier, spec: &RadarSpec, seed: u32, skip: Option<u32>) -> Result<RadarScan> {
+pub fn scan(
+    moment: &Moment,
+    pose: &Isometry3<f64>,
+    carrier: &Carrier,
+    spec: &RadarSpec,
+    seed: u32,
+    skip: Option<u32>,
+) -> Result<RadarScan> {
     checked_pose(pose, "radar")?;
     spec.checked()?;
     let count = num::cell(spec.fov * DENSITY, 1000).unwrap_or(1).max(1);
@@ -129,7 +136,9 @@ fn answer(
     let Some((typical, most)) = cross_section(placed, first.tag) else { return };
     for k in 0..most.min(echoes.len()) {
         let chance = triple(seed, first.owner, num::u32(k));
-        let Some(echo) = num::cell(f64::from(unit(chance)) * echoes.len() as f64, echoes.len()).and_then(|i| echoes.get(i)) else { continue };
+        let Some(echo) = num::cell(f64::from(unit(chance)) * echoes.len() as f64, echoes.len()).and_then(|i| echoes.get(i)) else {
+            continue;
+        };
         let section = typical + 3.0 * normal(hash(chance)) - 2.0 * k as f32;
         // The radar equation: a target of 0 dBsm is just seen at half the range.
         let level = section - 40.0 * (echo.metres / num::f32(spec.range * 0.5)).max(0.05).log10();
@@ -142,7 +151,8 @@ fn answer(
         let ray_world = pose.rotation * ray;
         let point = pose.translation.vector + ray_world * f64::from(echo.metres);
         let own = speed_at(&Vector3::from(carrier.velocity), carrier.yaw_rate, &Vector3::from(carrier.at), &pose.translation.vector);
-        let other = placed.instance.as_ref().map_or_else(Vector3::zeros, |i| speed_at(&Vector3::from(i.velocity), i.yaw_rate, &placed.at, &point));
+        let other =
+            placed.instance.as_ref().map_or_else(Vector3::zeros, |i| speed_at(&Vector3::from(i.velocity), i.yaw_rate, &placed.at, &point));
         let rate = (other - own).dot(&ray_world);
         let metres = f64::from(echo.metres) + spec.noise * f64::from(normal(pair(chance, 3)));
         let azimuth = echo.azimuth + spec.noise_degrees.to_radians() * f64::from(normal(pair(chance, 4)));

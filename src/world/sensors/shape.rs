@@ -106,7 +106,13 @@ fn lenses(facets: &[Facet], surfaces: &[Surface]) -> Vec<Lens> {
                 None => groups.push((middle * area, area)),
             }
         }
-        found.extend(groups.iter().map(|(sum, area)| Lens { at: sum / *area, area: *area, lamp: surface.lamp, colour: surface.colour, tag: surface.tag }));
+        found.extend(groups.iter().map(|(sum, area)| Lens {
+            at: sum / *area,
+            area: *area,
+            lamp: surface.lamp,
+            colour: surface.colour,
+            tag: surface.tag,
+        }));
     }
     found
 }
