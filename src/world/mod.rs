@@ -6,3 +6,5 @@
 
 pub mod model;
 pub mod sensors;
+pub mod motion;
+pub mod scene;
