@@ -16,6 +16,7 @@ mod lidar;
 mod light;
 mod material;
 mod noise;
+mod open;
 mod picture;
 mod radar;
 mod raster;
