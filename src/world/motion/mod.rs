@@ -4,9 +4,16 @@
 //! and the truth. *Invariant*: one thread, one order, one generator for each purpose: the same seed and steps give the same bytes.
 
 mod config;
+mod contact;
+mod events;
+mod mind;
 pub mod physics;
+mod right_of_way;
+mod route;
 mod signals;
 mod spawn;
+mod steer;
+mod step;
 mod track;
 mod traffic;
 mod vehicle;
@@ -14,6 +21,9 @@ mod walkers;
 mod world;
 
 pub use config::{EgoDriver, WorldConfig};
+pub use events::{Event, EventKind};
+pub use mind::Reason;
 pub use physics::{Model, State};
+pub use route::{Command, Route, WayPoint, plan};
 pub use signals::phase_at;
 pub use world::World;

@@ -60,9 +60,17 @@ pub(crate) fn vehicle(id: u32, body: Arc<Body>, net: &Network, (lane, s): (LaneI
         track: Track::new(lane, s),
         manner,
         grant: None,
+        granted: 0.0,
         waited: 0.0,
         stopped: None,
         blink: None,
+        goal: None,
+        destination: None,
+        cruises: false,
+        shaken: 0.0,
+        since_change: 100.0,
+        watch: super::events::Watch::default(),
+        reason: super::mind::Reason::Free,
         rng,
     }
 }

@@ -85,6 +85,8 @@ pub struct Town {
     pub scene: Arc<Scene>,
     /// What vehicles can run into.
     pub obstacles: Vec<Obstacle>,
+    /// Carriageways of the junctions.
+    pub outlines: Vec<Vec<P2>>,
     /// Where the obstacles are.
     pub(crate) near: Grid,
     /// Bodies of what moves.
@@ -117,16 +119,21 @@ impl Town {
         }
         let mut last = rng.fork(7);
         complete_classes(&mut stock, &blocks, &gallery, &mut last);
+        let outlines = network.junctions.iter().map(ground::outline).collect();
         let Stock { statics, obstacles, near, .. } = stock;
         let scene = Arc::new(Scene { tiles: ground.finish(), statics });
-        Ok(Self { spec: spec.clone(), network, blocks, stalls, scene, obstacles, near, gallery })
+        Ok(Self { spec: spec.clone(), network, blocks, stalls, scene, obstacles, outlines, near, gallery })
     }
     /// Low and high corner of its streets, metres.
     pub fn bounds(&self) -> [P2; 2] {
         let points: Vec<P2> = self.blocks.last().map(|b| b.ring.clone()).unwrap_or_default();
         super::polygon::bounds(&points)
     }
-    /// Indices of obstacles near a place.
+    /// Whether a place lies on the carriageway of a junction.
+    pub fn on_junction(&self, junction: usize, p: P2) -> bool {
+        self.outlines.get(junction).is_some_and(|ring| super::polygon::contains(ring, p))
+    }
+    /// Obstacles near a place.
     pub fn obstacles_near(&self, p: P2, radius: f64) -> impl Iterator<Item = &Obstacle> {
         self.near.around(p, radius).into_iter().filter_map(|i| self.obstacles.get(i))
     }
