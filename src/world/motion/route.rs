@@ -87,9 +87,14 @@ pub fn plan(net: &Network, from: (LaneId, f64), to: (LaneId, f64)) -> Result<Rou
     let mut open = BTreeSet::new();
     let leave = |lane: &Lane, s: f64, base: u64| {
         let onward = base + micros((lane.centre.length() - s) / lane.limit);
-        let change = (lane.stop - s > CHANGE[0] + CHANGE[1]).then_some(base + micros(CHANGE_COST));
+        let room = CHANGE[0] + CHANGE[1];
+        let change = (lane.stop - s > room).then_some(base + micros(CHANGE_COST));
         let next = lane.next.iter().map(move |n| (onward, *n));
-        let aside = [lane.left, lane.right].into_iter().flatten().filter_map(move |n| change.map(|c| (c, n)));
+        let aside = [lane.left, lane.right]
+            .into_iter()
+            .flatten()
+            .filter(move |n| *n != to.0 || to.1 > s + room)
+            .filter_map(move |n| change.map(|c| (c, n)));
         next.chain(aside).collect::<Vec<_>>()
     };
     let mut relax = |found: Vec<(u64, LaneId)>, by: LaneId, open: &mut BTreeSet<(u64, LaneId)>, parent: &mut Vec<Option<LaneId>>| {
@@ -139,7 +144,12 @@ pub(crate) fn build(net: &Network, lanes: Vec<LaneId>, ends: [f64; 2]) -> Route 
         let change = next.filter(|n| neighbour(lane, *n)).and_then(|n| net.lane(n));
         let end = if i == last { ends[1] } else { lane.centre.length() };
         if let Some(other) = change {
-            s = shift(&mut points, lane, other, s.max(CHANGE[1].min(s + CHANGE[1])));
+            while s < CHANGE[1] {
+                let at = lane.centre.at(s);
+                points.push(WayPoint { point: at.point(), heading: at.heading, lane: *id, s, command: Command::Follow });
+                s += 1.0;
+            }
+            s = shift(&mut points, lane, other, s);
             continue;
         }
         let command = match (lane.junction, lane.turn) {

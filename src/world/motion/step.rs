@@ -73,7 +73,8 @@ impl World {
         self.ways();
         self.lane_changes(net, dt);
         self.grants(dt);
-        let wishes: Vec<(f64, Reason)> = self.vehicles.iter().map(|v| if v.driver == Driver::External { (0.0, Reason::Free) } else { self.wish(v) }).collect();
+        let wishes: Vec<(f64, Reason)> =
+            self.vehicles.iter().map(|v| if v.driver == Driver::External { (0.0, Reason::Free) } else { self.wish(v) }).collect();
         let wet = self.sky.rain;
         for (v, (wish, reason)) in self.vehicles.iter_mut().zip(wishes) {
             v.reason = reason;

@@ -73,6 +73,21 @@ impl Walker {
         walker.settle(net, 1.0);
         Some(walker)
     }
+    /// Somebody on the side walk nearest to a place, at most 15 m away.
+    pub(crate) fn near(id: u32, gallery: &Gallery, net: &Network, p: [f64; 2], rng: Rng) -> Option<Self> {
+        let mut walker = Self::by_chance(id, gallery, net, rng)?;
+        let far = |w: &Walk| {
+            let (s, _) = w.centre.project(p);
+            let at = w.centre.at(s);
+            ((at.x - p[0]).hypot(at.y - p[1]), s)
+        };
+        let walks = net.walks.iter().enumerate().filter(|(_, w)| w.crossing.is_none()).map(|(i, w)| (i, far(w), w.centre.length()));
+        let (walk, (distance, s), length) = walks.min_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
+        walker.walk = walk;
+        walker.gone = if walker.forward { s } else { length - s };
+        walker.settle(net, 1.0);
+        (distance <= 15.0).then_some(walker)
+    }
     /// Brings position and heading to where the walk says; `share` of the way to the new heading.
     fn settle(&mut self, net: &Network, share: f64) {
         let Some(walk) = net.walks.get(self.walk) else { return };

@@ -230,13 +230,3 @@ impl World {
 fn no_vehicle(id: u32) -> Error {
     Error::mismatch("a vehicle's id", id.to_string(), "world")
 }
-impl World {
-    #[allow(missing_docs)]
-    pub fn dbg(&self, id: u32) -> String {
-        let v = self.vehicle(id).unwrap();
-        let net = &self.town.network;
-        let l = v.track.lane(net).unwrap();
-        let next = v.track.lanes.get(1).and_then(|l| net.lane(*l));
-        format!("{} {:?} lane {} rule {:?} s {:.1} stop {:.1} len {:.1} j {:?} next {:?} turn {:?} change {:?} grant {:?} stopped {:?} waited {:.1} goal {:?} {:?} lanes {} shift {:.2} speed {:.2} at {:.1},{:.1} ctl {:?}", v.body.name, v.reason, l.id, l.rule, v.track.s, l.stop, l.centre.length(), l.junction, next.map(|n| n.id), next.map(|n| n.turn), v.track.change(net), v.grant, v.stopped, v.waited, v.goal, v.destination, v.track.lanes.len(), v.track.shift, v.state.speed, v.state.x, v.state.y, v.control)
-    }
-}

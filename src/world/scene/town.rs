@@ -7,6 +7,7 @@ use super::blocks::{self, Block};
 use super::bodies::{Gallery, car_paint};
 use super::grid::Grid;
 use super::ground::{self, Ground, KERB};
+use super::map::TownMap;
 use super::network::Network;
 use super::polygon::{Footprint, P2};
 use super::rng::Rng;
@@ -85,6 +86,8 @@ pub struct Town {
     pub scene: Arc<Scene>,
     /// What vehicles can run into.
     pub obstacles: Vec<Obstacle>,
+    /// Areas and lines by layer.
+    pub map: TownMap,
     /// Carriageways of the junctions.
     pub outlines: Vec<Vec<P2>>,
     /// Where the obstacles are.
@@ -119,10 +122,11 @@ impl Town {
         }
         let mut last = rng.fork(7);
         complete_classes(&mut stock, &blocks, &gallery, &mut last);
-        let outlines = network.junctions.iter().map(ground::outline).collect();
+        let outlines: Vec<Vec<P2>> = network.junctions.iter().map(ground::outline).collect();
+        let map = TownMap::new(&network, &outlines, &stalls);
         let Stock { statics, obstacles, near, .. } = stock;
         let scene = Arc::new(Scene { tiles: ground.finish(), statics });
-        Ok(Self { spec: spec.clone(), network, blocks, stalls, scene, obstacles, outlines, near, gallery })
+        Ok(Self { spec: spec.clone(), network, blocks, stalls, scene, obstacles, map, outlines, near, gallery })
     }
     /// Low and high corner of its streets, metres.
     pub fn bounds(&self) -> [P2; 2] {
