@@ -139,7 +139,11 @@ impl WorldSourceConfig {
     /// Where there is no such town, there are no sensors, or a number makes no sense.
     pub fn build(self) -> Result<WorldSource> {
         if self.sensors.is_empty() {
-            return Err(Error::mismatch("at least one sensor, such as [[source.NAME.sensors]] name = \"front\", kind = \"rgb\"", "none", "sensors"));
+            return Err(Error::mismatch(
+                "at least one sensor, such as [[source.NAME.sensors]] name = \"front\", kind = \"rgb\"",
+                "none",
+                "sensors",
+            ));
         }
         if self.seconds.is_some_and(|s| !(s.is_finite() && s > 0.0)) {
             return Err(Error::mismatch("seconds above 0", format!("{:?}", self.seconds), "seconds"));
@@ -152,7 +156,8 @@ impl WorldSourceConfig {
 
 impl Source for WorldSource {
     fn sensors(&self) -> Vec<SensorInfo> {
-        let info = |s: &crate::world::sensors::Mounted| SensorInfo { id: s.id, modality: s.modality(), calibration: Arc::clone(&s.calibration) };
+        let info =
+            |s: &crate::world::sensors::Mounted| SensorInfo { id: s.id, modality: s.modality(), calibration: Arc::clone(&s.calibration) };
         self.live.rig.sensors.iter().map(info).collect()
     }
     fn next(&mut self, _: &Cx) -> Result<Reading> {

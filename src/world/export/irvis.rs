@@ -30,7 +30,8 @@ impl Writer for Irvis {
     }
     fn finish(&mut self, config: &ExportConfig, live: &Live) -> Result<String> {
         let intrinsics = live.rig.sensors.first().and_then(|s| s.calibration.intrinsics);
-        let text = serde_json::json!({ "version": 1, "intrinsics": intrinsics, "labels": "MFNet", "infrared": "8 bits, own gain per picture" });
+        let text =
+            serde_json::json!({ "version": 1, "intrinsics": intrinsics, "labels": "MFNet", "infrared": "8 bits, own gain per picture" });
         write(&config.output.join("calibration.json"), format!("{text:#}\n").as_bytes())?;
         Ok(format!(
             "# Plays this folder: sensorium run {0}/pipeline.toml\nname = \"world_irvis\"\nmode = \"offline\"\n\n[align]\nreference = \"visible\"\nwindow_ms = 1\n\n\

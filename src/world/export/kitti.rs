@@ -22,8 +22,15 @@ impl Writer for Kitti {
         let [width, height] = config.size;
         let camera = |name, kind| SensorSpec::new(name, kind).placed(MOUNT, 0.0).sized(width, height, config.fov).every(config.rate_hz);
         let lidar = SensorSpec::new("velodyne", SensorKind::Lidar).placed(LIDAR, 0.0).every(config.rate_hz);
-        let lidar =
-            SensorSpec { beams: Some(64), lowest: Some(-24.8), highest: Some(2.0), columns: Some(2000), rolling: Some(false), range: Some(100.0), ..lidar };
+        let lidar = SensorSpec {
+            beams: Some(64),
+            lowest: Some(-24.8),
+            highest: Some(2.0),
+            columns: Some(2000),
+            rolling: Some(false),
+            range: Some(100.0),
+            ..lidar
+        };
         vec![camera("image_2", SensorKind::Rgb), lidar, camera("labels", SensorKind::Semantic)]
     }
     fn folders(&self) -> &'static [&'static str] {
@@ -34,10 +41,12 @@ impl Writer for Kitti {
         save_rgb(&file("image_2", "png"), rgb_of(live, tick, "image_2")?)?;
         save_labels(&file("labels", "png"), labels_of(live, tick, "labels")?)?;
         let points = cloud_of(live, tick, "velodyne")?.points().iter();
-        let bytes: Vec<u8> = points.flat_map(|p| [p.position[0], p.position[1], p.position[2], p.intensity]).flat_map(f32::to_le_bytes).collect();
+        let bytes: Vec<u8> =
+            points.flat_map(|p| [p.position[0], p.position[1], p.position[2], p.intensity]).flat_map(f32::to_le_bytes).collect();
         write(&file("velodyne", "bin"), &bytes)?;
         let [camera, lidar] = mounts(live)?;
-        let k = live.rig.sensors.first().and_then(|s| s.calibration.intrinsics).ok_or_else(|| Error::mismatch("a camera", "none", "export"))?;
+        let k =
+            live.rig.sensors.first().and_then(|s| s.calibration.intrinsics).ok_or_else(|| Error::mismatch("a camera", "none", "export"))?;
         write(&file("calib", "txt"), calibration(&k, &camera, &lidar).as_bytes())?;
         let mut lines = String::new();
         for label in live.labels(tick, 80.0, MOUNT[2])? {

@@ -39,4 +39,3 @@ pub(super) fn write(path: &Path, live: &Live, tick: &Tick) -> Result<()> {
     });
     put(path, format!("{text:#}\n").as_bytes())
 }
-

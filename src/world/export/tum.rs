@@ -46,15 +46,23 @@ impl Writer for Tum {
     }
     fn finish(&mut self, config: &ExportConfig, live: &Live) -> Result<String> {
         let lists = [("rgb.txt", "# colour pictures", &self.rgb), ("depth.txt", "# depth pictures", &self.depth)];
-        for (name, title, lines) in lists.into_iter().chain([("groundtruth.txt", "# stamp tx ty tz qx qy qz qw, world from camera", &self.truth)]) {
+        for (name, title, lines) in
+            lists.into_iter().chain([("groundtruth.txt", "# stamp tx ty tz qx qy qz qw, world from camera", &self.truth)])
+        {
             write(&config.output.join(name), format!("{title}\n{lines}").as_bytes())?;
         }
-        let k = live.rig.sensors.first().and_then(|s| s.calibration.intrinsics).ok_or_else(|| Error::mismatch("a camera", "none", "export"))?;
+        let k =
+            live.rig.sensors.first().and_then(|s| s.calibration.intrinsics).ok_or_else(|| Error::mismatch("a camera", "none", "export"))?;
         Ok(format!(
             "# Plays this folder. Depth is in {4} counts per metre, since a street is deeper than a room.\nname = \"world_tum\"\nmode = \"offline\"\n\n[align]\n\
              reference = \"depth\"\nwindow_ms = 1\n\n[source.camera]\nkind = \"rgbd\"\nroot = {5:?}\ndepth_scale = {4:?}\nfx = {0:?}\nfy = {1:?}\ncx = {2:?}\ncy = {3:?}\n\n\
              [stage.cloud]\nkind = \"depth_cloud\"\ndepth = \"depth\"\ncolour = \"colour\"\nstride = 2\n\n[sink.results]\nkind = \"results\"\n",
-            k.fx, k.fy, k.cx, k.cy, config.depth_scale, config.output.display().to_string()
+            k.fx,
+            k.fy,
+            k.cx,
+            k.cy,
+            config.depth_scale,
+            config.output.display().to_string()
         ))
     }
 }

@@ -83,7 +83,11 @@ impl Rig {
                 sensors.iter().find(|s| s.spec.name == *like).ok_or_else(|| {
                     let near = nearest(like, sensors.iter().map(|s| s.spec.name.as_str()));
                     let hint = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-                    Error::mismatch("the name of a sensor before this one", format!("`{like}`{hint}"), format!("sensor `{}`, like", spec.name))
+                    Error::mismatch(
+                        "the name of a sensor before this one",
+                        format!("`{like}`{hint}"),
+                        format!("sensor `{}`, like", spec.name),
+                    )
                 })
             });
             let spec = spec.completed(model.transpose()?.map(|m| &m.spec))?;
@@ -230,7 +234,11 @@ impl Mounted {
         let [x, y, z]: [f64; 3] = pose.translation.vector.into();
         let (x, y) = (x + noise * self.chance(frame, 1), y + noise * self.chance(frame, 2));
         let per_longitude = DEGREE * latitude.to_radians().cos();
-        Gnss { latitude: latitude + y / DEGREE, longitude: longitude + x / per_longitude, altitude: altitude + z + 1.5 * noise * self.chance(frame, 3) }
+        Gnss {
+            latitude: latitude + y / DEGREE,
+            longitude: longitude + x / per_longitude,
+            altitude: altitude + z + 1.5 * noise * self.chance(frame, 3),
+        }
     }
 }
 

@@ -146,8 +146,27 @@ impl SensorSpec {
         let (width, height, fov, antialias, numbering, bits, misalign) = (None, None, None, None, None, None, None);
         let (beams, lowest, highest, columns, dropout, rolling) = (None, None, None, None, None, None);
         Self {
-            name, kind, like, at, turn, rate_hz, noise, range, width, height, fov, antialias, numbering, bits, misalign, beams, lowest, highest,
-            columns, dropout, rolling,
+            name,
+            kind,
+            like,
+            at,
+            turn,
+            rate_hz,
+            noise,
+            range,
+            width,
+            height,
+            fov,
+            antialias,
+            numbering,
+            bits,
+            misalign,
+            beams,
+            lowest,
+            highest,
+            columns,
+            dropout,
+            rolling,
         }
     }
     /// The same, at a place.
