@@ -1,5 +1,7 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
+mod world;
+
 use super::machine::Machine;
 use super::{Ending, Format, Result, output};
 use crate::runtime::{
@@ -17,6 +19,8 @@ use std::time::Duration;
 pub enum Verb {
     /// Hand-over between threads, policies under load, memory over 10,000 bundles
     Runtime(Args),
+    /// The embedded world: a driving rig, one larger camera, loading the largest town
+    World(Args),
 }
 
 /// Arguments of a benchmark.
@@ -29,8 +33,10 @@ pub struct Args {
 
 /// Times what was asked for; a broken bar is exit 1.
 pub(super) fn bench(verb: &Verb) -> Result {
-    let Verb::Runtime(args) = verb;
-    let rows = vec![hops()?, latest()?, offline()?];
+    let (args, rows) = match verb {
+        Verb::Runtime(args) => (args, vec![hops()?, latest()?, offline()?]),
+        Verb::World(args) => (args, world::rows()?),
+    };
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;
     Ok(if kept { Ending::Done } else { Ending::No })

@@ -12,6 +12,7 @@ mod machine;
 mod models;
 mod output;
 mod run;
+mod world;
 
 pub use output::Format;
 
@@ -70,6 +71,9 @@ enum Verb {
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
+    /// The embedded world: data sets with their truth, pictures of it.
+    #[command(subcommand)]
+    World(world::Verb),
 }
 
 #[derive(Subcommand)]
@@ -118,6 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Eval(verb) => evaluate(&verb),
         Verb::Forward(args) => forward::forward(&args),
         Verb::Models(verb) => models::models(&verb),
+        Verb::World(verb) => world::world(&verb),
     };
     match outcome {
         Ok(ending) => ending.into(),
