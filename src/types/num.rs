@@ -60,10 +60,6 @@ pub fn cell(coordinate: f64, count: usize) -> Option<usize> {
 pub const fn trunc_i32(value: f32) -> i32 {
     value as i32
 }
-/// Largest whole number that is not above `value`, saturating; NaN becomes 0.
-pub fn floor_i32(value: f32) -> i32 {
-    value.floor() as i32
-}
 /// To `i32`, saturating.
 pub fn i32(value: usize) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
