@@ -42,7 +42,7 @@ fn live(config: &ExportConfig, sensors: Vec<SensorSpec>) -> Vec<Vec<Payload>> {
     let world = config.world.clone();
     let live = LiveConfig { world, sensors, step_hz: config.rate_hz, warm_up_s: config.warm_up_s, parked: false, place: [0.0; 4] };
     let mut live = Live::new(&live).unwrap();
-    (0..config.frames).map(|_| live.next().unwrap().readings.into_iter().map(|r| r.payload).collect()).collect()
+    (0..config.frames).map(|_| live.advance().unwrap().readings.into_iter().map(|r| r.payload).collect()).collect()
 }
 fn camera(name: &str, kind: SensorKind, config: &ExportConfig) -> SensorSpec {
     SensorSpec::new(name, kind).placed([0.6, 0.0, 1.5], 0.0).sized(config.size[0], config.size[1], config.fov).every(config.rate_hz)

@@ -1,5 +1,8 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
+mod fragments;
+mod kernels;
+mod surround;
 mod world;
 
 use super::machine::Machine;
@@ -21,6 +24,8 @@ pub enum Verb {
     Runtime(Args),
     /// The embedded world: a driving rig, one larger camera, loading the largest town
     World(Args),
+    /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
+    Kernels(kernels::Args),
 }
 
 /// Arguments of a benchmark.
@@ -36,6 +41,7 @@ pub(super) fn bench(verb: &Verb) -> Result {
     let (args, rows) = match verb {
         Verb::Runtime(args) => (args, vec![hops()?, latest()?, offline()?]),
         Verb::World(args) => (args, world::rows()?),
+        Verb::Kernels(args) => return kernels::kernels(args),
     };
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;

@@ -165,7 +165,7 @@ impl Source for WorldSource {
             if let Some(frame) = self.ready.pop_front() {
                 return Ok(Reading::Frame(frame));
             }
-            let tick = self.live.next()?;
+            let tick = self.live.advance()?;
             if self.ends_at.is_some_and(|end| tick.number as f64 / self.step_hz >= end - 1e-9) {
                 return Ok(Reading::End);
             }

@@ -122,7 +122,7 @@ impl Live {
     ///
     /// # Errors
     /// Where a sensor cannot be read.
-    pub fn next(&mut self) -> Result<Tick> {
+    pub fn advance(&mut self) -> Result<Tick> {
         let number = self.tick;
         let snapshot = if number == 0 { self.world.snapshot() } else { self.world.step(1.0 / self.step_hz)? };
         self.tick += 1;

@@ -51,12 +51,12 @@ fn live(town: &str, sensors: Vec<SensorSpec>, step_hz: f64) -> Result<Live> {
 /// Times ticks; gives quantiles by way of the histogram, and ticks a second.
 fn ticks(live: &mut Live) -> Result<(Histogram, f64)> {
     for _ in 0..BEFORE {
-        live.next()?;
+        live.advance()?;
     }
     let (times, start) = (Histogram::default(), Instant::now());
     for _ in 0..TICKS {
         let tick = Instant::now();
-        live.next()?;
+        live.advance()?;
         times.record(tick.elapsed());
     }
     Ok((times, f64::from(TICKS) / start.elapsed().as_secs_f64()))

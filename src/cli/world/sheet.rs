@@ -85,7 +85,7 @@ fn street(args: &Args, sky: Sky, width: usize, height: usize) -> Result<Vec<Vec<
     let sensors: Vec<SensorSpec> = KINDS.iter().map(|k| camera(*k)).chain([lidar]).collect();
     let world = WorldConfig { town: args.town.clone(), seed: args.seed, ego: EgoDriver::Expert, sky, ..WorldConfig::default() };
     let mut live = Live::new(&LiveConfig { world, sensors, step_hz: 10.0, warm_up_s: args.at, parked: false, place: [0.0; 4] })?;
-    let tick = live.next()?;
+    let tick = live.advance()?;
     let mut pictures: Vec<Vec<Rgb>> = tick.readings.iter().filter_map(|r| picture(&r.payload)).collect();
     let dots = tick.readings.iter().find_map(|r| if let Payload::Cloud(cloud) = &r.payload { Some(cloud) } else { None });
     if let (Some(cloud), Some(colour)) = (dots, pictures.first().cloned()) {

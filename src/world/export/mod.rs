@@ -95,7 +95,7 @@ pub fn export(config: &ExportConfig, mut progress: impl FnMut(usize)) -> Result<
         std::fs::create_dir_all(&path).map_err(|e| Error::io("create", &path, e))?;
     }
     for k in 0..config.frames {
-        let tick = live.next()?;
+        let tick = live.advance()?;
         let name = format!("{k:06}");
         writer.frame(config, &live, &tick, &name)?;
         truth::write(&config.output.join("truth").join(format!("{name}.json")), &live, &tick)?;
