@@ -67,17 +67,30 @@ pub(crate) fn leader(v: &Vehicle, ahead: &[Ahead], things: &[Thing]) -> Option<(
 fn on_way(v: &Vehicle, ahead: &[Ahead], t: &Thing, part: f64, share: f64) -> Option<(f64, f64)> {
     let [half_length, half_width] = v.half();
     let [hl, hw] = [t.footprint.half[0] * share, t.footprint.half[1]];
-    let (sin, cos) = t.footprint.heading.sin_cos();
-    let shift = part * t.footprint.half[0];
-    let p = [t.footprint.centre[0] + cos * shift, t.footprint.centre[1] + sin * shift];
+    let mut p = t.footprint.centre;
+    if part != 0.0 {
+        let (sin, cos) = t.footprint.heading.sin_cos();
+        let shift = part * t.footprint.half[0];
+        p = [p[0] + cos * shift, p[1] + sin * shift];
+    }
     let nearest = ahead.iter().map(|a| ((a.at.x - p[0]).powi(2) + (a.at.y - p[1]).powi(2), a));
-    let (_, a) = nearest.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let (far, a) = nearest.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    if far > (hl + hw + half_width + 2.5).powi(2) {
+        return None;
+    }
     let (sin, cos) = a.at.heading.sin_cos();
     let [dx, dy] = [p[0] - a.at.x, p[1] - a.at.y];
     let (along, left) = (dx * cos + dy * sin, dy * cos - dx * sin);
     let turn = wrap(t.footprint.heading - a.at.heading);
     let (reach, side) = (hl * turn.cos().abs() + hw * turn.sin().abs(), hl * turn.sin().abs() + hw * turn.cos().abs());
-    let room = if t.walker { 0.55 } else { 0.3 };
+    // Oncoming traffic keeps to its own side; a hand's breadth is enough to pass.
+    let room = if t.walker {
+        0.55
+    } else if turn.cos() < -0.7 {
+        0.05
+    } else {
+        0.3
+    };
     let distance = a.distance + along;
     // What is beside or behind the middle is nobody to follow.
     if left.abs() > half_width + side + room || distance < 0.3 * half_length {
