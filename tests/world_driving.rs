@@ -1,5 +1,13 @@
 //! The expert drives routes among traffic: it arrives, hits nobody, and keeps to lights and signs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    missing_docs
+)]
 
 use sensorium::world::motion::{EventKind, World, WorldConfig};
 use sensorium::world::scene::Rng;
