@@ -41,10 +41,10 @@ macro_rules! fields {
 fields! {
     Token => Token::read;
     Box<str> => |json| json.text().map(|t| t.as_ref().into());
-    i64 => Json::integer;
-    bool => Json::boolean;
-    [f64; 3] => Json::numbers;
-    [f64; 4] => Json::numbers;
+    i64 => |json| json.integer();
+    bool => |json| json.boolean();
+    [f64; 3] => |json| json.numbers();
+    [f64; 4] => |json| json.numbers();
     Vec<Token> => |json| {
         let mut tokens = Vec::new();
         json.list(|j| Token::read(j).map(|t| tokens.push(t)))?;

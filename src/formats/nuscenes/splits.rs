@@ -24,7 +24,7 @@ pub struct Split {
 pub type Custom = BTreeMap<String, Vec<String>>;
 
 /// Names of the official splits.
-pub fn official() -> impl Iterator<Item = &'static str> {
+pub fn official<'a>() -> impl Iterator<Item = &'a str> {
     OFFICIAL.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name)
 }
 
