@@ -29,15 +29,7 @@ impl Source for Ramp {
         let captured = SensorTime::from_nanos(i64::try_from(1000 - self.left).unwrap_or(0) * 100_000_000);
         self.left = left;
         let payload = Payload::Rgb(Arc::new(RgbImage::new(16, 1, (0..48).collect::<Vec<u8>>())?));
-        let sensor = SensorId::new("ramp");
-        Ok(Reading::Frame(Frame {
-            sensor,
-            seq: 0,
-            captured,
-            arrived: HostTime::default(),
-            calibration: Arc::clone(&self.calibration),
-            payload,
-        }))
+        Ok(Reading::Frame(Frame::new(SensorId::new("ramp"), 0, captured, Arc::clone(&self.calibration), payload)))
     }
 }
 

@@ -28,7 +28,8 @@ impl Dice {
     }
 }
 
-const NAMES: [&str; 10] = ["rgb", "depth", "thermal", "labels", "cloud", "radar", "imu", "gnss", "ego", "piece"];
+const NAMES: [&str; 14] =
+    ["rgb", "depth", "thermal", "labels", "cloud", "radar", "imu", "gnss", "ego", "piece", "boxes", "map", "way", "driver"];
 const CUTS: usize = 97;
 
 fn payload(name: &str, dice: &mut Dice) -> Payload {
@@ -64,8 +65,25 @@ fn payload(name: &str, dice: &mut Dice) -> Payload {
             let pose = Pose::from_quaternion(FrameId::world(), FrameId::vehicle(), [0.1, 0.2, 0.3], [0.6, 0.0, 0.0, 0.8]).unwrap();
             Payload::Ego(EgoState { pose, speed: 13.9, yaw_rate: -0.1 })
         }
+        "boxes" => Payload::Boxes(Arc::new(vec![a_box(Some(3), None), a_box(None, Some([0.1, -0.2]))])),
+        "map" => Payload::Map(Arc::new(a_map())),
+        "way" => Payload::Trajectory(Arc::new(a_way())),
+        "driver" => Payload::Control(Control { throttle: 0.1, steer: -1.0, brake: 0.0, reverse: true }),
         _ => Payload::Fragment(Arc::new(Fragment::new("shard-7", 5, 4, bytes(80)).unwrap())),
     }
+}
+
+fn a_box(track: Option<u64>, velocity: Option<[f64; 2]>) -> Box3 {
+    Box3 { centre: [1.0, 2.5, 0.1 + 0.2], size: [4.0, 2.0, 1.5], yaw: 0.25, velocity, class: "car".into(), score: 0.5, track }
+}
+
+fn a_map() -> BevMap {
+    let layers = Arc::new(vec!["drivable_area".to_owned(), "walkway".to_owned()]);
+    BevMap::new(layers, [-1.0, -2.0 / 3.0], 0.5, 2, 3, vec![0, 1, 2, 3, 0, 1]).unwrap()
+}
+
+fn a_way() -> Trajectory {
+    Trajectory { points: vec![[1.0, 0.0, 1.0 / 3.0], [2.0, 0.1, 0.0]], times: vec![0.5, 1.0] }
 }
 
 fn calibration(name: &str, version: u32) -> Arc<Calibration> {
@@ -80,15 +98,6 @@ fn calibration(name: &str, version: u32) -> Arc<Calibration> {
 fn outcomes(seq: u64, dice: &mut Dice) -> Vec<(Arc<str>, Outcome)> {
     let Payload::Rgb(rgb) = payload("rgb", dice) else { unreachable!() };
     let Payload::Labels(labels) = payload("labels", dice) else { unreachable!() };
-    let a_box = Box3 {
-        centre: [1.0, 2.5, 0.0],
-        size: [4.0, 2.0, 1.5],
-        yaw: 0.25,
-        velocity: None,
-        class: "car".into(),
-        score: 0.5,
-        track: Some(seq),
-    };
     let cloud = ColouredCloud { positions: vec![[1.0, 2.0, 3.0]], colours: vec![[1, 2, 3]] };
     let projection = Projection {
         camera: SensorId::new("rgb"),
@@ -97,6 +106,7 @@ fn outcomes(seq: u64, dice: &mut Dice) -> Vec<(Arc<str>, Outcome)> {
         depths: vec![9.0, 8.0],
         size: [16, 9],
     };
+    let pair = FragmentMatch { target: "a".into(), source: "b".into(), transform: [[1.0, 0.1, 2.0], [-0.1, 1.0, 1.0 / 3.0]], score: 0.75 };
     let voxels = VoxelGrid {
         origin: [-1.0; 3],
         voxel: [0.1; 3],
@@ -107,10 +117,14 @@ fn outcomes(seq: u64, dice: &mut Dice) -> Vec<(Arc<str>, Outcome)> {
     vec![
         ("fuse".into(), Outcome::Fused(rgb)),
         ("segment".into(), Outcome::Segmentation(labels)),
-        ("detect".into(), Outcome::Boxes3(Arc::new(vec![a_box]))),
+        ("detect".into(), Outcome::Boxes3(Arc::new(vec![a_box(Some(seq), None)]))),
         ("paint".into(), Outcome::Cloud(Arc::new(cloud))),
         ("project".into(), Outcome::Projection(Arc::new(projection))),
         ("voxels".into(), Outcome::Voxels(Arc::new(voxels))),
+        ("sure".into(), Outcome::Confidence(Arc::new(ScoreImage { scores: ndarray::arr2(&[[0.1, 0.9, 0.5]]), of: "best".into() }))),
+        ("chart".into(), Outcome::Map(Arc::new(a_map()))),
+        ("route".into(), Outcome::Trajectory(Arc::new(a_way()))),
+        ("pair".into(), Outcome::Matches(Arc::new(vec![pair]))),
         ("drive".into(), Outcome::Control(Control { throttle: 0.5, steer: -0.25, brake: 0.0, reverse: false })),
     ]
 }
@@ -127,6 +141,7 @@ fn packets(count: u64) -> Vec<Packet> {
             captured: SensorTime::from_nanos(at + i64::try_from(9 - i).unwrap() * 1_000_000),
             arrived: HostTime::from_nanos(i64::try_from(seq).unwrap() * 90_000_000 + 17),
             calibration: Arc::clone(if seq < 3 { &first[i] } else { &second[i] }),
+            name: seq.is_multiple_of(2).then(|| format!("{name}-{seq}").into()),
             payload: payload(name, &mut dice),
         };
         let frames: Vec<_> = NAMES.iter().enumerate().map(frame).collect();
@@ -316,7 +331,7 @@ fn mutated_messages_never_panic() {
     for (_, outcome) in &packets[0].outcomes {
         let mut bytes = Vec::new();
         encode_outcome(outcome, 0, SensorTime::default(), &mut bytes).unwrap();
-        messages.push((Schema::Outcome(sensorium::formats::recording::kind(outcome)).name().into(), bytes));
+        messages.push((Schema::Outcome(outcome.kind()).name().into(), bytes));
     }
     for (schema, bytes) in &messages {
         assert!(decode(schema, bytes, &pools).is_ok(), "{schema}");

@@ -34,14 +34,7 @@ impl Source for Stamps {
         }
         let captured = SensorTime::from_nanos(ms * 1_000_000);
         let calibration = Arc::new(Calibration::unknown(self.id.name()));
-        Ok(Reading::Frame(Frame {
-            sensor: self.id,
-            seq,
-            captured,
-            arrived: HostTime::default(),
-            calibration,
-            payload: Payload::Imu(Imu::default()),
-        }))
+        Ok(Reading::Frame(Frame::new(self.id, seq, captured, calibration, Payload::Imu(Imu::default()))))
     }
 }
 

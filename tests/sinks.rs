@@ -55,11 +55,12 @@ fn layout() -> Layout {
         ],
         stages: vec![
             stage("fuse", vec![(OutcomeKind::Fused, Some(id("front")))]),
-            stage("segment", vec![(OutcomeKind::Segmentation, Some(id("front")))]),
+            stage("segment", vec![(OutcomeKind::Segmentation, Some(id("front"))), (OutcomeKind::Confidence, Some(id("front")))]),
             stage("project", vec![(OutcomeKind::Projection, Some(id("front"))), (OutcomeKind::Cloud, None)]),
             stage("voxelise", vec![(OutcomeKind::Voxels, None)]),
             stage("detect", vec![(OutcomeKind::Boxes3, None)]),
-            stage("drive", vec![(OutcomeKind::Control, None)]),
+            stage("drive", vec![(OutcomeKind::Control, None), (OutcomeKind::Trajectory, None)]),
+            stage("chart", vec![(OutcomeKind::Map, None)]),
         ],
     }
 }
@@ -133,6 +134,11 @@ fn outcomes(cloud: &PointCloud, front: &RgbImage, t: u64) -> Vec<(Arc<str>, Outc
         track,
     };
     let control = Control { throttle: 0.4, steer: (t as f32 / 3.0).sin() * 0.3, brake: 0.0, reverse: false };
+    let scores = ScoreImage { scores: Array2::from_shape_fn((SIZE[1], SIZE[0]), |(y, _)| y as f32 / SIZE[1] as f32), of: "best".into() };
+    let layers = Arc::new(["drivable_area", "walkway", "divider"].map(str::to_owned).to_vec());
+    let lane = |i: usize| if (i % 60).abs_diff(30) < 12 { 1 | u32::from(i % 60 == 30) << 2 } else { 2 };
+    let map = BevMap::new(layers, [-10.0, -15.0], 0.5, 80, 60, (0..80 * 60).map(lane).collect()).unwrap();
+    let way = Trajectory { points: (1..9).map(|k| [f64::from(k) * 2.0, f64::from(k).powi(2) * 0.05, 0.0]).collect(), times: vec![] };
     let named = |name: &str, outcome| (Arc::from(name), outcome);
     vec![
         named("fuse", Outcome::Fused(Arc::new(street(t, 200)))),
@@ -142,13 +148,15 @@ fn outcomes(cloud: &PointCloud, front: &RgbImage, t: u64) -> Vec<(Arc<str>, Outc
         named("voxelise", Outcome::Voxels(Arc::new(voxels))),
         named("detect", Outcome::Boxes3(Arc::new(vec![car("car", 14.0, -3.0, Some(7)), car("truck", 22.0, 2.5, None)]))),
         named("drive", Outcome::Control(control)),
+        named("segment", Outcome::Confidence(Arc::new(scores))),
+        named("chart", Outcome::Map(Arc::new(map))),
+        named("drive", Outcome::Trajectory(Arc::new(way))),
     ]
 }
 
 fn packet(t: u64) -> Packet {
     let at = SensorTime::from_seconds(t as f64 * 0.1).unwrap();
-    let frame =
-        |name: &str, calibration, payload| Frame { sensor: id(name), seq: t, captured: at, arrived: HostTime::now(), calibration, payload };
+    let frame = |name: &str, calibration, payload| Frame { arrived: HostTime::now(), ..Frame::new(id(name), t, at, calibration, payload) };
     let (front, cloud) = (street(t, 40), sweep(t));
     let metres =
         Array2::from_shape_fn((SIZE[1], SIZE[0]), |(y, x)| if x < 12 { f32::NAN } else { (900.0 / (y as f32 - 60.0).max(20.0)).min(30.0) });
@@ -162,7 +170,7 @@ fn packet(t: u64) -> Packet {
     let lost = t == 3;
     let outcomes = if lost { Vec::new() } else { outcomes(&cloud, &front, t) };
     let mut frames = vec![
-        frame("front", camera("front", 0.0), Payload::Rgb(Arc::new(front))),
+        Frame { name: (t >= 2).then(|| "street".into()), ..frame("front", camera("front", 0.0), Payload::Rgb(Arc::new(front))) },
         frame("left", camera("left", 1.2), Payload::Rgb(Arc::new(street(t + 9, 90)))),
         frame("depth", camera("depth", 0.0), Payload::Depth(Arc::new(DepthImage { metres }))),
         frame("thermal", camera("thermal", 0.0), Payload::Thermal(Arc::new(thermal))),
@@ -222,9 +230,9 @@ fn results_are_what_the_lines_say() {
     assert_eq!(lines[0]["stages"][1]["weights"], "5e50");
     assert_eq!(lines[0]["outcomes"][5]["boxes"][0]["class"], "car");
     let named: Vec<&str> = lines.iter().flat_map(|l| l["outcomes"].as_array().unwrap()).filter_map(|o| o["file"].as_str()).collect();
-    assert_eq!(named.len(), 4 * 3);
+    assert_eq!(named.len(), 6 * 3);
     assert!(named.iter().all(|f| out.join(f).metadata().unwrap().len() > 100));
-    assert_eq!(files(&out.join("fuse/fused")), ["000000.png", "000002.png", "000004.png"]);
+    assert_eq!(files(&out.join("fuse/fused")), ["000000.png", "street-000004.png", "street.png"]);
     let overlay = image::open(out.join("project/projection_front/000000.png")).unwrap().to_rgb8();
     let plain = street(0, 40);
     let painted = overlay.as_raw().iter().zip(plain.data()).filter(|(a, b)| a != b).count();

@@ -37,14 +37,7 @@ impl Seeded {
 }
 
 fn frame(sensor: &str, captured: i64, calibration: &Arc<Calibration>, payload: Payload) -> Frame {
-    Frame {
-        sensor: SensorId::new(sensor),
-        seq: 0,
-        captured: SensorTime::from_nanos(captured),
-        arrived: HostTime::from_nanos(0),
-        calibration: Arc::clone(calibration),
-        payload,
-    }
+    Frame::new(SensorId::new(sensor), 0, SensorTime::from_nanos(captured), Arc::clone(calibration), payload)
 }
 fn packet(frames: Vec<Frame>) -> Packet {
     let presence = frames.iter().map(|f| (f.sensor, Presence::Ok)).collect();

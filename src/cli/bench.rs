@@ -105,14 +105,7 @@ impl Source for Camera {
         self.next += 1;
         let captured = SensorTime::default().after(self.period.saturating_mul(u32::try_from(seq).unwrap_or(u32::MAX)));
         let payload = Payload::Rgb(Arc::new(picture));
-        Ok(Reading::Frame(Frame {
-            sensor: self.id,
-            seq,
-            captured,
-            arrived: HostTime::default(),
-            calibration: Arc::clone(&self.calibration),
-            payload,
-        }))
+        Ok(Reading::Frame(Frame::new(self.id, seq, captured, Arc::clone(&self.calibration), payload)))
     }
     fn pools(&self) -> Vec<(String, crate::types::PoolFill)> {
         vec![("pictures".to_owned(), self.pool.fill())]

@@ -233,7 +233,7 @@ mod tests {
         let captured = SensorTime::from_nanos(ms * 1_000_000);
         let arrived = HostTime::from_nanos(ms * 1_000_000);
         let calibration = Arc::new(Calibration::unknown(sensor));
-        Frame { sensor: SensorId::new(sensor), seq: 0, captured, arrived, calibration, payload: Payload::Imu(Imu::default()) }
+        Frame { arrived, ..Frame::new(SensorId::new(sensor), 0, captured, calibration, Payload::Imu(Imu::default())) }
     }
     fn two(window_ms: f64) -> Aligner {
         let align = Align { window_ms, deadline_ms: 100.0, ..Align::default() };

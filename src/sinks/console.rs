@@ -88,6 +88,10 @@ fn summary(stage: &Arc<str>, outcome: &Outcome) -> String {
         Outcome::Cloud(cloud) => format!("{stage}: {} coloured points", cloud.positions.len()),
         Outcome::Projection(points) => format!("{stage}: {} points in {}", points.pixels.len(), points.camera),
         Outcome::Voxels(voxels) => format!("{stage}: {} voxels", voxels.indices.len()),
+        Outcome::Confidence(image) => format!("{stage}: confidence of {}", image.of),
+        Outcome::Map(map) => format!("{stage}: map of {} layers", map.layers.len()),
+        Outcome::Trajectory(path) => format!("{stage}: {} way points", path.points.len()),
+        Outcome::Matches(pairs) => format!("{stage}: {} pairs", pairs.len()),
         Outcome::Control(c) => {
             let gear = if c.reverse { " reverse" } else { "" };
             format!("{stage}: throttle {:.2} steer {:+.2} brake {:.2}{gear}", c.throttle, c.steer, c.brake)

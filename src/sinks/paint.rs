@@ -2,7 +2,7 @@
 //!
 //! *In*: fractions in 0..=1, counts, pixels. *Out*: sRGB bytes. *Invariant*: NaN and values outside the range are clamped, never a panic.
 
-use crate::types::{Calibration, LabelImage, LidarPoint, Projection, RgbImage, ThermalImage, num};
+use crate::types::{BevMap, Calibration, LabelImage, LidarPoint, Projection, RgbImage, ScoreImage, ThermalImage, num};
 use nalgebra::Point3;
 
 /// Colours of the turbo map at equal steps from 0 to 1 (blue near, red far).
@@ -101,6 +101,35 @@ pub fn label_rgb(image: &LabelImage) -> Vec<u8> {
         classes.get(usize::from(*value)).map_or_else(spare, |(_, colour)| *colour)
     };
     image.labels.iter().flat_map(colour).collect()
+}
+
+/// The colour of a map layer: the usual ones by name, else one of its own.
+pub fn layer_colour(name: &str) -> [u8; 3] {
+    match name {
+        "drivable_area" | "road" => [92, 96, 104],
+        "ped_crossing" | "crossing" => [236, 210, 120],
+        "walkway" | "sidewalk" => [150, 122, 150],
+        "stop_line" => [235, 80, 70],
+        "carpark_area" | "car_park" => [96, 130, 176],
+        "divider" | "lane_divider" | "road_divider" => [240, 240, 235],
+        other => class_colour(other),
+    }
+}
+
+/// A map as a picture of RGBA bytes, width and height in front: forward is up, left is left, later layers lie over earlier ones.
+pub fn map_rgba(map: &BevMap) -> (usize, usize, Vec<u8>) {
+    let colours: Vec<[u8; 3]> = map.layers.iter().map(|l| layer_colour(l)).collect();
+    let colour = |cell: &u32| {
+        let top = colours.iter().enumerate().rev().find(|(bit, _)| cell >> bit & 1 == 1);
+        top.map_or([24, 26, 30, 255], |(_, [r, g, b])| [*r, *g, *b, 255])
+    };
+    let bytes = map.cells().iter().rev().flat_map(colour).collect();
+    (map.ny, map.nx, bytes)
+}
+
+/// Confidences through the inferno map.
+pub fn score_rgb(image: &ScoreImage) -> Vec<u8> {
+    image.scores.iter().flat_map(|s| inferno(*s)).collect()
 }
 
 /// Fraction of the depth range 1..=60 m on a logarithmic scale: near things differ more than far ones.

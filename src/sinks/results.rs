@@ -1,18 +1,23 @@
 //! Outcomes as files: pictures, clouds, and one line of JSON a packet.
 //!
-//! *In*: packets. *Out*: `<dir>/results.jsonl` and `<dir>/<stage>/<kind>/<bundle>.png|ply` (clouds in the vehicle frame, metres).
+//! *In*: packets. *Out*: `<dir>/results.jsonl` and `<dir>/<stage>/<kind>/<name>.png|ply` (clouds in the vehicle frame, metres).
 //! *Invariant*: a picture or cloud is complete under its name or not there (written beside it, then renamed);
 //! each line of JSON names the files of its packet.
 
 use super::paint;
 use crate::runtime::{Cx, Layout, Sink};
-use crate::types::{ColouredCloud, Error, HostTime, LabelImage, Outcome, Packet, Payload, Projection, Result, RgbImage};
+use crate::types::{
+    ColouredCloud, Error, HostTime, LabelImage, Outcome, OutcomeKind, Packet, Payload, Projection, Result, RgbImage, SensorId, num,
+};
 use image::ExtendedColorType as Colour;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::hash::{Hash, Hasher};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Outcomes as files.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +35,21 @@ pub struct ResultsConfig {
     /// Keep the files of every n-th bundle; the lines of JSON are kept for all.
     #[serde(default = "one")]
     pub every: u64,
+    /// What files are called: `source` takes the name of the picture they belong to (or the bundle's number where it has none),
+    /// `number` always the bundle's number.
+    #[serde(default)]
+    pub names: Names,
+}
+
+/// What result files are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Names {
+    /// As the picture they belong to.
+    #[default]
+    Source,
+    /// By the bundle's number.
+    Number,
 }
 
 const fn yes() -> bool {
@@ -41,7 +61,7 @@ const fn one() -> u64 {
 
 impl Default for ResultsConfig {
     fn default() -> Self {
-        Self { dir: None, images: yes(), clouds: false, every: one() }
+        Self { dir: None, images: yes(), clouds: false, every: one(), names: Names::Source }
     }
 }
 
@@ -63,7 +83,7 @@ impl ResultsConfig {
         let Some(dir) = self.dir.clone() else {
             return Err(Error::mismatch("a folder", "none", "results, dir"));
         };
-        Ok(ResultsSink { config: self, dir, lines: None })
+        Ok(ResultsSink { config: self, dir, lines: None, homes: HashMap::new(), used: HashSet::new() })
     }
 }
 
@@ -73,6 +93,10 @@ pub struct ResultsSink {
     config: ResultsConfig,
     dir: PathBuf,
     lines: Option<BufWriter<File>>,
+    /// The sensor in whose picture a stage's results of a kind lie.
+    homes: HashMap<(Arc<str>, OutcomeKind), SensorId>,
+    /// Paths written so far: two frames of one name must not overwrite each other.
+    used: HashSet<u64>,
 }
 
 impl ResultsSink {
@@ -81,9 +105,22 @@ impl ResultsSink {
         self.dir.join("results.jsonl")
     }
 
+    /// What an outcome's file is called: as the picture it lies in, or as the bundle's first named frame, or the bundle's number.
+    fn name(&mut self, packet: &Packet, stage: &Arc<str>, outcome: &Outcome) -> String {
+        let number = format!("{:06}", packet.head.seq);
+        let home = self.homes.get(&(Arc::clone(stage), outcome.kind())).and_then(|s| packet.bundle.frame(*s));
+        let given = home.and_then(|f| f.name.as_ref()).or_else(|| packet.bundle.frames.iter().find_map(|f| f.name.as_ref()));
+        let Some(given) = given.filter(|_| self.config.names == Names::Source) else { return number };
+        let mut hasher = std::hash::DefaultHasher::new();
+        (stage, outcome.kind(), given).hash(&mut hasher);
+        let given = plain(given);
+        if self.used.insert(hasher.finish()) { given } else { format!("{given}-{number}") }
+    }
+
     /// Writes an outcome's files and says what it is.
-    fn keep(&self, packet: &Packet, stage: &str, outcome: &Outcome) -> Result<Value> {
-        let place = Place { dir: &self.dir, stage, seq: packet.head.seq };
+    fn keep(&mut self, packet: &Packet, stage: &Arc<str>, outcome: &Outcome) -> Result<Value> {
+        let name = self.name(packet, stage, outcome);
+        let place = Place { dir: &self.dir, stage, name };
         let chosen = packet.head.seq.is_multiple_of(self.config.every);
         let (images, clouds) = (self.config.images && chosen, self.config.clouds && chosen);
         Ok(match outcome {
@@ -99,6 +136,19 @@ impl ResultsSink {
             }
             Outcome::Boxes3(boxes) => json!({ "kind": "boxes3", "boxes": boxes.as_ref() }),
             Outcome::Voxels(v) => json!({ "kind": "voxels", "voxels": v.indices.len(), "edge": v.voxel, "origin": v.origin }),
+            Outcome::Confidence(image) => {
+                let (height, width) = image.scores.dim();
+                let bytes: Vec<u8> = image.scores.iter().map(|s| num::level(s * 255.0)).collect();
+                let file = images.then(|| place.png("confidence", width, height, &bytes, Colour::L8)).transpose()?;
+                json!({ "kind": "confidence", "of": image.of, "size": [width, height], "file": file })
+            }
+            Outcome::Map(map) => {
+                let (width, height, bytes) = paint::map_rgba(map);
+                let file = images.then(|| place.png("map", width, height, &bytes, Colour::Rgba8)).transpose()?;
+                json!({ "kind": "map", "layers": map.layers, "origin": map.origin, "cell": map.cell, "size": [map.nx, map.ny], "file": file })
+            }
+            Outcome::Trajectory(path) => json!({ "kind": "trajectory", "points": path.points, "times": path.times }),
+            Outcome::Matches(pairs) => json!({ "kind": "matches", "pairs": pairs.as_ref() }),
             Outcome::Control(control) => json!({ "kind": "control", "control": control }),
         })
     }
@@ -167,7 +217,7 @@ fn ply(cloud: &ColouredCloud) -> Vec<u8> {
 struct Place<'a> {
     dir: &'a Path,
     stage: &'a str,
-    seq: u64,
+    name: String,
 }
 
 impl Place<'_> {
@@ -183,7 +233,7 @@ impl Place<'_> {
     }
     /// Writes under a temporary name, then renames; the path relative to the sink's folder comes back.
     fn write(&self, kind: &str, extension: &str, bytes: &[u8]) -> Result<String> {
-        let relative = format!("{}/{}/{:06}.{extension}", plain(self.stage), plain(kind), self.seq);
+        let relative = format!("{}/{}/{}.{extension}", plain(self.stage), plain(kind), self.name);
         let path = self.dir.join(&relative);
         let part = path.with_extension("part");
         if let Some(folder) = path.parent() {
@@ -233,7 +283,9 @@ fn head_line(packet: &Packet, now: HostTime) -> Value {
 }
 
 impl Sink for ResultsSink {
-    fn start(&mut self, _layout: &Layout, _cx: &Cx) -> Result<()> {
+    fn start(&mut self, layout: &Layout, _cx: &Cx) -> Result<()> {
+        let homes = layout.stages.iter().flat_map(|(stage, info)| info.outcomes.iter().map(move |(kind, home)| (stage, *kind, *home)));
+        self.homes = homes.filter_map(|(stage, kind, home)| home.map(|h| ((Arc::clone(stage), kind), h))).collect();
         std::fs::create_dir_all(&self.dir).map_err(|e| Error::io("create", &self.dir, e))?;
         let path = self.lines_path();
         let file = File::create(&path).map_err(|e| Error::io("create", &path, e))?;

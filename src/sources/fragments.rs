@@ -80,8 +80,9 @@ impl Source for Fragments {
             return Ok(Reading::Rejected { sensor, reason });
         }
         let captured = stamp_at(seq, self.rate_hz);
+        let name = piece.name.clone();
         let (calibration, payload) = (Arc::clone(&self.calibration), Payload::Fragment(Arc::new(piece)));
-        Ok(Reading::Frame(Frame { sensor, seq, captured, arrived: HostTime::default(), calibration, payload }))
+        Ok(Reading::Frame(Frame::new(sensor, seq, captured, calibration, payload).named(name)))
     }
     fn pools(&self) -> Vec<(String, PoolFill)> {
         self.reader.pools()

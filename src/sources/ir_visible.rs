@@ -113,10 +113,10 @@ impl Half {
         let calibration = Arc::new(Calibration::unknown(sensor));
         Ok(Self { sensor: SensorId::new(sensor), folder, calibration, reader: PictureReader::new() })
     }
-    fn frame(&self, k: usize, rate_hz: f64, payload: Payload) -> Reading {
+    fn frame(&self, k: usize, name: &str, rate_hz: f64, payload: Payload) -> Reading {
         let (seq, calibration) = (k as u64, Arc::clone(&self.calibration));
         let captured = stamp_at(seq, rate_hz);
-        Reading::Frame(Frame { sensor: self.sensor, seq, captured, arrived: HostTime::default(), calibration, payload })
+        Reading::Frame(Frame::new(self.sensor, seq, captured, calibration, payload).named(name))
     }
     fn rejected(&self, reason: String) -> Reading {
         Reading::Rejected { sensor: self.sensor, reason }
@@ -169,11 +169,11 @@ impl IrVisible {
             return;
         }
         self.pending.push_back(match vi {
-            Ok(image) => self.visible.frame(k, self.rate_hz, Payload::Rgb(Arc::new(image))),
+            Ok(image) => self.visible.frame(k, &pair.name, self.rate_hz, Payload::Rgb(Arc::new(image))),
             Err(e) => self.visible.rejected(e.to_string()),
         });
         self.pending.push_back(match ir {
-            Ok(image) => self.infrared.frame(k, self.rate_hz, Payload::Thermal(Arc::new(image))),
+            Ok(image) => self.infrared.frame(k, &pair.name, self.rate_hz, Payload::Thermal(Arc::new(image))),
             Err(e) => self.infrared.rejected(e.to_string()),
         });
     }

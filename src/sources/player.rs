@@ -33,6 +33,16 @@ pub(super) enum Load {
     Refused(String),
 }
 
+impl Load {
+    /// The file's stem, where it is one.
+    fn name(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Picture(path) | Self::Cloud(path, _) | Self::Radar(path, _) => path.file_stem().map(|s| Arc::from(s.to_string_lossy())),
+            Self::Ready(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
 /// One frame to come.
 #[derive(Debug, Clone)]
 pub(super) struct Planned {
@@ -106,11 +116,12 @@ impl Source for Player {
             let reason = format!("wanted a stamp after {} ns, found {} ns ({sensor})", before.nanos(), at.nanos());
             return Ok(Reading::Rejected { sensor, reason });
         }
+        let name = load.name();
         match self.load(load) {
             Ok(payload) => {
                 let seq = last.map_or(0, |(count, _)| count);
                 self.given.insert(sensor, (seq + 1, at));
-                Ok(Reading::Frame(Frame { sensor, seq, captured: at, arrived: HostTime::now(), calibration, payload }))
+                Ok(Reading::Frame(Frame { name, ..Frame::new(sensor, seq, at, calibration, payload) }))
             }
             Err(reason) => Ok(Reading::Rejected { sensor, reason: reason.to_string() }),
         }

@@ -195,12 +195,12 @@ impl Desk {
         }
     }
     fn frame(&mut self, sensor: SensorId, record: FrameRecord) {
-        let FrameRecord { calibration, seq, captured, arrived, payload } = record;
+        let FrameRecord { calibration, seq, captured, arrived, name, payload } = record;
         let Some(calibration) = self.calibrations.get(&(sensor, calibration)).map(Arc::clone) else {
             let reason = format!("wanted calibration {calibration}, found none before the frame (frame {seq} of `{sensor}`)");
             return self.reject(Some(sensor), reason);
         };
-        let frame = Frame { sensor, seq, captured, arrived, calibration, payload };
+        let frame = Frame { arrived, name, ..Frame::new(sensor, seq, captured, calibration, payload) };
         self.held.push(Reverse(Held { turn: (captured, self.count), frame }));
         self.count += 1;
     }

@@ -144,7 +144,8 @@ fn ego_items(truth: &Path, camera: &Line, lists: &Lists, items: &mut Vec<(Sensor
     let sensor = SensorId::new("ego");
     let camera_from_vehicle = camera.calibration.extrinsics.inverse();
     let stamps = || lists.colour.iter().chain(&lists.depth).map(|l| l.at);
-    let margin = Duration::from_millis(100);
+    // As far as a picture's partner may be; poses further out would be readings without pictures.
+    let margin = Duration::from_millis(20);
     let from = stamps().min().unwrap_or_default().before(margin);
     let to = stamps().max().unwrap_or_default().after(margin);
     let mut poses: Vec<(SensorTime, Pose)> = Vec::new();
@@ -181,16 +182,19 @@ fn motion(now: &Pose, before: &(SensorTime, Pose), after: &(SensorTime, Pose)) -
 }
 
 impl Line {
-    fn frame(&mut self, captured: SensorTime, payload: Payload) -> Reading {
+    fn frame(&mut self, captured: SensorTime, name: Option<Arc<str>>, payload: Payload) -> Reading {
         let (sensor, seq, calibration) = (self.sensor, self.seq, Arc::clone(&self.calibration));
         self.seq += 1;
-        Reading::Frame(Frame { sensor, seq, captured, arrived: HostTime::default(), calibration, payload })
+        Reading::Frame(Frame { name, ..Frame::new(sensor, seq, captured, calibration, payload) })
     }
     /// The frame, where its picture has the size that its calibration is for.
     fn picture(&mut self, captured: SensorTime, path: &Path, picture: Result<(usize, usize, Payload)>) -> Reading {
         let wanted = self.calibration.intrinsics.map_or((0, 0), |k| (k.width, k.height));
         let reason = match picture {
-            Ok((w, h, payload)) if (w, h) == wanted => return self.frame(captured, payload),
+            Ok((w, h, payload)) if (w, h) == wanted => {
+                let name = path.file_stem().map(|s| Arc::from(s.to_string_lossy()));
+                return self.frame(captured, name, payload);
+            }
             Ok((w, h, _)) => {
                 let wanted = format!("{}x{} as the first {} picture", wanted.0, wanted.1, self.sensor);
                 Error::mismatch(wanted, format!("{w}x{h}"), path.display().to_string()).to_string()
@@ -223,7 +227,7 @@ impl Source for Rgbd {
                 self.depth.picture(at, &path, image)
             }
             Item::Ego(state) => match self.ego.as_mut() {
-                Some(line) => line.frame(at, Payload::Ego(state)),
+                Some(line) => line.frame(at, None, Payload::Ego(state)),
                 None => Reading::Rejected { sensor: SensorId::new("ego"), reason: "no ground truth asked for".into() },
             },
         })

@@ -195,14 +195,8 @@ impl Source for VideoSource {
             Ok(image) => image,
             Err(e) => return self.rejected(e.to_string()),
         };
-        let frame = Frame {
-            sensor: self.sensor,
-            seq: self.count.seq,
-            captured,
-            arrived: HostTime::now(),
-            calibration: Arc::clone(&self.calibration),
-            payload: Payload::Rgb(Arc::new(image)),
-        };
+        let (calibration, payload) = (Arc::clone(&self.calibration), Payload::Rgb(Arc::new(image)));
+        let frame = Frame::new(self.sensor, self.count.seq, captured, calibration, payload);
         self.count.seq += 1;
         self.count.bad = 0;
         self.count.last = Some(captured);

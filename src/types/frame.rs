@@ -1,8 +1,8 @@
 //! One reading of one sensor.
 
 use super::{
-    BevMap, Box3, Calibration, Control, DepthImage, EgoState, Fragment, Gnss, HostTime, Imu, LabelImage, PointCloud, RadarScan, RgbImage, SensorId, SensorTime,
-    ThermalImage, Trajectory,
+    BevMap, Box3, Calibration, Control, DepthImage, EgoState, Fragment, Gnss, HostTime, Imu, LabelImage, PointCloud, RadarScan, RgbImage,
+    SensorId, SensorTime, ThermalImage, Trajectory,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -110,6 +110,21 @@ pub struct Frame {
     pub arrived: HostTime,
     /// How the sensor sees and where it sits.
     pub calibration: Arc<Calibration>,
+    /// What its data set calls it (a file's stem), where it has a name; results are named after it.
+    pub name: Option<Arc<str>>,
     /// The reading.
     pub payload: Payload,
+}
+
+impl Frame {
+    /// A frame that has just been made; the runtime stamps its arrival.
+    pub const fn new(sensor: SensorId, seq: u64, captured: SensorTime, calibration: Arc<Calibration>, payload: Payload) -> Self {
+        Self { sensor, seq, captured, arrived: HostTime::from_nanos(0), calibration, name: None, payload }
+    }
+    /// The same, with the name that its data set has for it.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
 }

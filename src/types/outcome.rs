@@ -70,6 +70,25 @@ pub enum Outcome {
     Control(Control),
 }
 
+impl Outcome {
+    /// Its kind.
+    pub const fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Fused(_) => OutcomeKind::Fused,
+            Self::Segmentation(_) => OutcomeKind::Segmentation,
+            Self::Boxes3(_) => OutcomeKind::Boxes3,
+            Self::Cloud(_) => OutcomeKind::Cloud,
+            Self::Projection(_) => OutcomeKind::Projection,
+            Self::Voxels(_) => OutcomeKind::Voxels,
+            Self::Confidence(_) => OutcomeKind::Confidence,
+            Self::Map(_) => OutcomeKind::Map,
+            Self::Trajectory(_) => OutcomeKind::Trajectory,
+            Self::Matches(_) => OutcomeKind::Matches,
+            Self::Control(_) => OutcomeKind::Control,
+        }
+    }
+}
+
 /// The kind of an [`Outcome`], known before the first one arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -20,7 +20,7 @@
 //!
 //! | what | fields after the version byte |
 //! |---|---|
-//! | frame | 3 zero bytes, calibration index `u32`, seq `u64`, captured `i64` ns, arrived `i64` ns, then by modality: |
+//! | frame | 3 zero bytes, calibration index `u32`, seq `u64`, captured `i64` ns, arrived `i64` ns, name `text` (empty: none), then by modality: |
 //! | `rgb` | width `u32`, height `u32`, `u8[height][width][3]` sRGB |
 //! | `depth` | width, height, `f32[height][width]` metres, holes NaN |
 //! | `thermal` | width, height, full scale `u16`, Celsius known `u8`, zero `u8`, gain `f32`, offset `f32`, `u16[height][width]` |
@@ -31,6 +31,10 @@
 //! | `gnss` | latitude, longitude, altitude `f64` |
 //! | `ego` | pose, speed `f64`, yaw rate `f64` |
 //! | `fragment` | width, height, name `text`, `u8[height][width][4]` RGBA |
+//! | `boxes` | `n*`(centre `f64[3]`, size `f64[3]`, yaw `f64`, velocity known `u8`, track known `u8`, velocity `f64[2]`, track `u64`, score `f32`, class `text`), vehicle frame |
+//! | `map` | layers `n*text`, origin `f64[2]`, cell `f64`, nx `u32`, ny `u32`, cells `n*u32` (bit per layer, `[nx][ny]`), vehicle frame |
+//! | `trajectory` | points `n*f64[3]`, times `n*f64`, vehicle frame |
+//! | `control` | throttle, steer, brake `f32`, reverse `u8` |
 //! | pose | to `text`, from `text`, x, y, z `f64`, quaternion w, x, y, z `f64` |
 //! | calibration | intrinsics known `u8`, distortion `u8` (0 none, 1 Brown-Conrady), zero `u8`, index `u32`, version `u32`, \[width, height `u32`, fx, fy, cx, cy `f64`\], \[k1, k2, p1, p2, k3 `f64`\], pose |
 //! | outcome | 3 zero bytes, bundle seq `u64`, at `i64` ns, then by kind: |
@@ -39,13 +43,17 @@
 //! | `cloud` | positions `n*f32[3]`, colours `n*u8[3]`, vehicle frame |
 //! | `projection` | camera `text`, LiDAR `text`, width `u32`, height `u32`, pixels `n*f32[2]`, depths `n*f32` |
 //! | `voxels` | origin `f32[3]`, voxel `f32[3]`, indices `n*u32[3]`, counts `n*u32`, means `n*f32[3]` |
+//! | `confidence` | of `text`, width, height, `f32[height][width]` |
+//! | `map`, `trajectory` | as the frames of these names |
+//! | `matches` | `n*`(target `text`, source `text`, transform `f64[2][3]`, score `f32`) |
 
+mod annotation;
 mod outcome;
 mod payload;
 mod stream;
 pub(crate) mod wire;
 
-pub use outcome::{BundleRecord, OutcomeRecord, encode_bundle, encode_outcome, kind};
+pub use outcome::{BundleRecord, OutcomeRecord, encode_bundle, encode_outcome};
 pub use payload::{FrameRecord, encode_calibration, encode_frame};
 pub use stream::{Channel, Found, LARGEST, Step, Stream};
 pub(crate) use stream::{sequence, unsigned};
@@ -80,7 +88,7 @@ pub enum Schema {
     Outcome(OutcomeKind),
 }
 
-const NAMES: [(&str, Schema); 19] = [
+const NAMES: [(&str, Schema); 27] = [
     ("sensorium.frame.rgb.v1", Schema::Frame(Modality::Rgb)),
     ("sensorium.frame.depth.v1", Schema::Frame(Modality::Depth)),
     ("sensorium.frame.thermal.v1", Schema::Frame(Modality::Thermal)),
@@ -91,6 +99,10 @@ const NAMES: [(&str, Schema); 19] = [
     ("sensorium.frame.gnss.v1", Schema::Frame(Modality::Gnss)),
     ("sensorium.frame.ego.v1", Schema::Frame(Modality::Ego)),
     ("sensorium.frame.fragment.v1", Schema::Frame(Modality::Fragment)),
+    ("sensorium.frame.boxes.v1", Schema::Frame(Modality::Boxes)),
+    ("sensorium.frame.map.v1", Schema::Frame(Modality::Map)),
+    ("sensorium.frame.trajectory.v1", Schema::Frame(Modality::Trajectory)),
+    ("sensorium.frame.control.v1", Schema::Frame(Modality::Control)),
     ("sensorium.calibration.v1", Schema::Calibration),
     ("sensorium.bundle.v1", Schema::Bundle),
     ("sensorium.outcome.fused.v1", Schema::Outcome(OutcomeKind::Fused)),
@@ -99,6 +111,10 @@ const NAMES: [(&str, Schema); 19] = [
     ("sensorium.outcome.cloud.v1", Schema::Outcome(OutcomeKind::Cloud)),
     ("sensorium.outcome.projection.v1", Schema::Outcome(OutcomeKind::Projection)),
     ("sensorium.outcome.voxels.v1", Schema::Outcome(OutcomeKind::Voxels)),
+    ("sensorium.outcome.confidence.v1", Schema::Outcome(OutcomeKind::Confidence)),
+    ("sensorium.outcome.map.v1", Schema::Outcome(OutcomeKind::Map)),
+    ("sensorium.outcome.trajectory.v1", Schema::Outcome(OutcomeKind::Trajectory)),
+    ("sensorium.outcome.matches.v1", Schema::Outcome(OutcomeKind::Matches)),
     ("sensorium.outcome.control.v1", Schema::Outcome(OutcomeKind::Control)),
 ];
 

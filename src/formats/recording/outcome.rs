@@ -5,7 +5,7 @@
 
 use super::payload::{get_labels, get_rgb, put_labels, put_rgb};
 use super::wire::{Bytes, Put, f32s, triples, u32s};
-use super::{Pools, VERSION};
+use super::{Pools, VERSION, annotation};
 use crate::types::{
     Box3, Bundle, ColouredCloud, Control, Error, Outcome, OutcomeKind, Presence, Projection, Result, SensorId, SensorTime, VoxelGrid, num,
 };
@@ -58,19 +58,6 @@ struct Small<T> {
     value: T,
 }
 
-/// The kind of an outcome.
-pub const fn kind(outcome: &Outcome) -> OutcomeKind {
-    match outcome {
-        Outcome::Fused(_) => OutcomeKind::Fused,
-        Outcome::Segmentation(_) => OutcomeKind::Segmentation,
-        Outcome::Boxes3(_) => OutcomeKind::Boxes3,
-        Outcome::Cloud(_) => OutcomeKind::Cloud,
-        Outcome::Projection(_) => OutcomeKind::Projection,
-        Outcome::Voxels(_) => OutcomeKind::Voxels,
-        Outcome::Control(_) => OutcomeKind::Control,
-    }
-}
-
 /// Appends an outcome of bundle `seq` at `at` to `out`.
 ///
 /// # Errors
@@ -112,6 +99,10 @@ pub fn encode_outcome(outcome: &Outcome, seq: u64, at: SensorTime, out: &mut Vec
             out.count(grid.means.len());
             grid.means.iter().for_each(|m| out.f32s(m));
         }
+        Outcome::Confidence(image) => annotation::put_scores(image, out),
+        Outcome::Map(map) => annotation::put_map(map, out),
+        Outcome::Trajectory(path) => annotation::put_trajectory(path, out),
+        Outcome::Matches(pairs) => annotation::put_matches(pairs, out),
         Outcome::Boxes3(_) | Outcome::Control(_) => {}
     }
     Ok(())
@@ -167,6 +158,10 @@ pub(super) fn decode_outcome(kind: OutcomeKind, bytes: &[u8], pools: &Pools) -> 
         }
         OutcomeKind::Projection => Outcome::Projection(Arc::new(get_projection(&mut b)?)),
         OutcomeKind::Voxels => Outcome::Voxels(Arc::new(get_voxels(&mut b)?)),
+        OutcomeKind::Confidence => Outcome::Confidence(Arc::new(annotation::get_scores(&mut b)?)),
+        OutcomeKind::Map => Outcome::Map(Arc::new(annotation::get_map(&mut b)?)),
+        OutcomeKind::Trajectory => Outcome::Trajectory(Arc::new(annotation::get_trajectory(&mut b)?)),
+        OutcomeKind::Matches => Outcome::Matches(Arc::new(annotation::get_matches(&mut b)?)),
         OutcomeKind::Boxes3 | OutcomeKind::Control => return Err(b.error("a binary outcome", "a JSON one")),
     };
     b.end()?;

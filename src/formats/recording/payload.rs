@@ -3,7 +3,7 @@
 //! *In / Out*: one message's bytes. *Invariant*: `decode(encode(x))` equals `x` to the bit, NaN payloads included.
 
 use super::wire::{Bytes, Put, f32s, u16s};
-use super::{Pools, VERSION};
+use super::{Pools, VERSION, annotation};
 use crate::types::{
     Calibration, ClassList, DepthImage, Distortion, EgoState, Error, Fragment, Frame, FrameId, Gnss, HostTime, Imu, Intrinsics, LabelImage,
     LidarPoint, Modality, Payload, PointCloud, Pose, RadarReturn, RadarScan, Result, RgbImage, SensorTime, ThermalImage, num,
@@ -23,6 +23,8 @@ pub struct FrameRecord {
     pub captured: SensorTime,
     /// When it reached the program that recorded it.
     pub arrived: HostTime,
+    /// What its data set calls it.
+    pub name: Option<Arc<str>>,
     /// The reading.
     pub payload: Payload,
 }
@@ -37,6 +39,7 @@ pub fn encode_frame(frame: &Frame, calibration: u32, out: &mut Vec<u8>) {
     out.raw(&frame.seq.to_le_bytes());
     out.raw(&frame.captured.nanos().to_le_bytes());
     out.raw(&frame.arrived.nanos().to_le_bytes());
+    out.text(frame.name.as_deref().unwrap_or_default());
     match &frame.payload {
         Payload::Rgb(image) => put_rgb(image, out),
         Payload::Depth(image) => {
@@ -76,6 +79,10 @@ pub fn encode_frame(frame: &Frame, calibration: u32, out: &mut Vec<u8>) {
             out.text(&piece.name);
             out.raw(piece.data());
         }
+        Payload::Boxes(boxes) => annotation::put_boxes(boxes, out),
+        Payload::Map(map) => annotation::put_map(map, out),
+        Payload::Trajectory(path) => annotation::put_trajectory(path, out),
+        Payload::Control(control) => annotation::put_control(control, out),
     }
 }
 
@@ -88,6 +95,7 @@ pub(super) fn decode_frame(modality: Modality, bytes: &[u8], pools: &Pools) -> R
     let seq = b.u64()?;
     let captured = SensorTime::from_nanos(b.i64()?);
     let arrived = HostTime::from_nanos(b.i64()?);
+    let name = Some(b.text()?).filter(|n| !n.is_empty()).map(Arc::from);
     let payload = match modality {
         Modality::Rgb => Payload::Rgb(Arc::new(get_rgb(&mut b, pools)?)),
         Modality::Depth => Payload::Depth(Arc::new(get_depth(&mut b)?)),
@@ -106,9 +114,13 @@ pub(super) fn decode_frame(modality: Modality, bytes: &[u8], pools: &Pools) -> R
             Payload::Ego(EgoState { pose, speed, yaw_rate })
         }
         Modality::Fragment => Payload::Fragment(Arc::new(get_fragment(&mut b, pools)?)),
+        Modality::Boxes => Payload::Boxes(Arc::new(annotation::get_boxes(&mut b)?)),
+        Modality::Map => Payload::Map(Arc::new(annotation::get_map(&mut b)?)),
+        Modality::Trajectory => Payload::Trajectory(Arc::new(annotation::get_trajectory(&mut b)?)),
+        Modality::Control => Payload::Control(annotation::get_control(&mut b)?),
     };
     b.end()?;
-    Ok(FrameRecord { calibration, seq, captured, arrived, payload })
+    Ok(FrameRecord { calibration, seq, captured, arrived, name, payload })
 }
 
 fn sides(width: usize, height: usize, out: &mut Vec<u8>) {

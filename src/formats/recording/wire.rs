@@ -89,6 +89,14 @@ impl<'a> Bytes<'a> {
         let total = total.ok_or_else(|| self.error(format!("{count} x {size} bytes"), "more than a machine word counts"))?;
         self.take(total)
     }
+    /// Whether `count` things of at least `size` bytes each can be present.
+    ///
+    /// # Errors
+    /// Where there are too few bytes.
+    pub fn holds(&self, count: usize, size: usize) -> Result<()> {
+        let least = count.checked_mul(size).filter(|n| *n <= self.rest.len());
+        least.map(|_| ()).ok_or_else(|| self.error(format!("{count} things of {size} bytes or more"), format!("{} bytes", self.rest.len())))
+    }
     /// Width and height of a picture whose pixels of `size` bytes each can all be present.
     ///
     /// # Errors

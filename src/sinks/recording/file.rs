@@ -6,7 +6,7 @@
 use super::{Compression, RecordingConfig};
 use crate::formats::recording::{
     BINARY, BUNDLES, BundleRecord, CALIBRATIONS, OUTCOMES, PROFILE, SENSORS, Schema, VERSION, encode_bundle, encode_calibration,
-    encode_frame, encode_outcome, kind, sequence, unsigned,
+    encode_frame, encode_outcome, sequence, unsigned,
 };
 use crate::runtime::{Layout, SensorInfo};
 use crate::types::{Calibration, Error, Frame, HostTime, Packet, Result, SensorId, SensorTime, num};
@@ -180,7 +180,7 @@ impl Open {
     fn outcomes(&mut self, packet: &Packet, now: HostTime) -> Result<()> {
         let mut nth: HashMap<(&str, &str), usize> = HashMap::new();
         for (stage, outcome) in &packet.outcomes {
-            let schema = Schema::Outcome(kind(outcome));
+            let schema = Schema::Outcome(outcome.kind());
             let count = nth.entry((stage, schema.word())).or_default();
             let key = (Arc::clone(stage), schema.word(), *count);
             *count += 1;

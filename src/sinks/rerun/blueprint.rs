@@ -3,7 +3,7 @@
 //! The world in three dimensions on the left, a grid of pictures with readable titles on the right, plots and the log below.
 //! Written component by component, since the library's own builder cannot place the eye of a 3D view.
 
-use super::frames::is_picture;
+use super::frames::{above_path, is_picture};
 use super::outcomes::{picture_path, projection_path, vehicle_path};
 use super::pen::{Pen, in_world, outdoors};
 use crate::runtime::{Layout, SensorInfo};
@@ -78,7 +78,8 @@ fn group(kind: bc::ContainerKind, children: Vec<Node>, shares: &[f32]) -> Node {
 /// The views in three dimensions, the main one last. Voxels would hide the rest, so they have one of their own.
 fn spaces(pen: &Pen, layout: &Layout) -> Vec<Node> {
     let sensors = layout.sensors.iter().any(|s| s.modality == Modality::Ego || in_world(s.modality, s.calibration.intrinsics.is_some()));
-    let solid = |kind| matches!(kind, OutcomeKind::Boxes3 | OutcomeKind::Cloud | OutcomeKind::Voxels);
+    let solid =
+        |kind| matches!(kind, OutcomeKind::Boxes3 | OutcomeKind::Cloud | OutcomeKind::Voxels | OutcomeKind::Map | OutcomeKind::Trajectory);
     if !sensors && !outcomes(layout).any(|(_, kind, _)| solid(kind)) {
         return Vec::new();
     }
@@ -112,18 +113,41 @@ fn pictures(pen: &Pen, layout: &Layout) -> Vec<Node> {
             .map(|(stage, _, _)| stage)
             .collect();
         let with = if over.is_empty() { String::new() } else { format!(" + {}", over.join(", ")) };
-        nodes.push(view("2D", format!("{}{with}", picture_title(sensor)), &pen.sensor(sensor.id)));
+        let mut node = view("2D", format!("{}{with}", picture_title(sensor)), &pen.sensor(sensor.id));
+        if let Node::View { contents, .. } = &mut node
+            && matches!(sensor.modality, Modality::Rgb | Modality::Thermal)
+            && sensor.calibration.intrinsics.is_some()
+        {
+            contents.extend(boxed(pen, layout));
+        }
+        nodes.push(node);
+    }
+    for sensor in layout.sensors.iter().filter(|s| s.modality == Modality::Map) {
+        nodes.push(view("2D", format!("{}: map", sensor.id), &above_path(sensor.id)));
     }
     for (stage, kind, camera) in outcomes(layout) {
         let name = match kind {
             OutcomeKind::Fused => "fused",
             OutcomeKind::Segmentation => "segmentation",
+            OutcomeKind::Confidence => "confidence",
+            OutcomeKind::Map => "map",
+            OutcomeKind::Matches => {
+                nodes.push(view("TextDocument", format!("{stage}: pairs"), &picture_path(stage, "matches")));
+                continue;
+            }
             _ => continue,
         };
         let of = camera.map_or_else(String::new, |c| format!(" of {}", c.id));
         nodes.push(view("2D", format!("{stage}: {name}{of}"), &picture_path(stage, name)));
     }
     nodes
+}
+
+/// What draws boxes in space, so that cameras show them too.
+fn boxed(pen: &Pen, layout: &Layout) -> Vec<String> {
+    let truth = layout.sensors.iter().filter(|s| s.modality == Modality::Boxes).map(|s| pen.sensor(s.id));
+    let found = outcomes(layout).filter(|(_, kind, _)| *kind == OutcomeKind::Boxes3).map(|(stage, _, _)| vehicle_path(stage, "boxes"));
+    truth.chain(found).map(|at| format!("{at}/**")).collect()
 }
 
 /// `front: colour`; just `thermal` where the sensor is called what it is.
@@ -152,7 +176,7 @@ fn plots(layout: &Layout) -> Node {
     }
     nodes.push(plot("queue depth", &["metrics", "queue"]));
     let mut vehicle = Vec::new();
-    if has(layout, OutcomeKind::Control) {
+    if has(layout, OutcomeKind::Control) || layout.sensors.iter().any(|s| s.modality == Modality::Control) {
         vehicle.push(plot("control", &["control"]));
     }
     if layout.sensors.iter().any(|s| matches!(s.modality, Modality::Imu | Modality::Gnss | Modality::Ego)) {

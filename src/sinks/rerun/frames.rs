@@ -2,6 +2,7 @@
 //!
 //! Camera frames are right-down-forward, the vehicle is forward-left-up; depth is written in whole millimetres, 0 is a hole.
 
+use super::outcomes;
 use super::pen::{Pen, Recent, in_world, path};
 use super::{CloudColour, RerunConfig};
 use crate::runtime::Layout;
@@ -89,6 +90,8 @@ impl Frames {
                 number("speed", ego.speed)?;
                 number("yaw_rate", ego.yaw_rate)?;
             }
+            Payload::Map(map) => pen.draw(above_path(frame.sensor), &outcomes::above(map))?,
+            Payload::Control(control) => outcomes::control(pen, frame.sensor.name(), control)?,
             Payload::Imu(imu) => {
                 for (axis, (a, w)) in ["x", "y", "z"].iter().zip(imu.acceleration.iter().zip(imu.angular_velocity)) {
                     number(&format!("acceleration_{axis}"), *a)?;
@@ -171,6 +174,9 @@ fn drawing(frame: &Frame, config: &RerunConfig) -> Result<Option<Drawing>> {
         Payload::Labels(image) => Box::new(labels(image)),
         Payload::Cloud(cloud) => Box::new(points(cloud, &frame.calibration, config)),
         Payload::Radar(scan) => Box::new(radar(scan)),
+        Payload::Boxes(list) => Box::new(outcomes::boxes(list)),
+        Payload::Map(map) => Box::new(outcomes::ground(map)),
+        Payload::Trajectory(line) => Box::new(outcomes::way(line)),
         Payload::Fragment(f) => Box::new(draw::Image::from_rgba32(f.data().to_vec(), resolution(f.width(), f.height()))),
         _ => return Ok(None),
     }))
@@ -247,6 +253,11 @@ fn points(cloud: &PointCloud, calibration: &Calibration, config: &RerunConfig) -
 fn radar(scan: &RadarScan) -> draw::Points3D {
     let colours = scan.returns.iter().map(|r| paint::turbo(0.5 - r.range_rate / 20.0));
     draw::Points3D::new(scan.returns.iter().map(|r| r.position)).with_colors(colours).with_radii([Radius::new_ui_points(4.0)])
+}
+
+/// Where a map's picture from above goes.
+pub fn above_path(sensor: SensorId) -> ::rerun::EntityPath {
+    path(&["maps", sensor.name()])
 }
 
 /// Whether frames of this kind are flat pictures.

@@ -3,9 +3,12 @@
 use super::frames::{annotation, labels, rgb, stride};
 use super::pen::{Pen, Recent, path};
 use crate::sinks::paint;
-use crate::types::{Box3, ClassList, ColouredCloud, LabelImage, Outcome, Packet, Projection, Result, VoxelGrid, num};
+use crate::types::{
+    BevMap, Box3, ClassList, ColouredCloud, Control, FragmentMatch, LabelImage, Outcome, Packet, Projection, Result, RgbImage, Trajectory,
+    VoxelGrid, num,
+};
 use ::rerun::components::{FillMode, Radius};
-use ::rerun::datatypes::Quaternion;
+use ::rerun::datatypes::{Quaternion, Rgba32};
 use ::rerun::{EntityPath, archetypes as draw};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,12 +55,18 @@ impl Outcomes {
             Outcome::Cloud(cloud) => pen.draw(vehicle_path(stage, "cloud"), &coloured(cloud, pen.config.max_points)),
             Outcome::Projection(p) => pen.draw(projection_path(pen.sensor(p.camera), stage), &projected(p, pen.config.max_points)),
             Outcome::Voxels(grid) => pen.draw(vehicle_path(stage, "voxels"), &voxels(grid, pen.config.max_points / 4)),
-            Outcome::Control(c) => {
-                let number = |name: &str, value: f32| pen.draw(path(&["control", stage, name]), &draw::Scalars::single(f64::from(value)));
-                number("throttle", c.throttle)?;
-                number("steer", c.steer)?;
-                number("brake", c.brake)
+            Outcome::Confidence(image) => {
+                let (height, width) = image.scores.dim();
+                let painted = RgbImage::new(width, height, paint::score_rgb(image))?;
+                pen.draw(picture_path(stage, "confidence"), rgb(&painted, pen.config.jpeg_quality)?.as_ref())
             }
+            Outcome::Map(map) => {
+                pen.draw(vehicle_path(stage, "map"), &ground(map))?;
+                pen.draw(picture_path(stage, "map"), &above(map))
+            }
+            Outcome::Trajectory(line) => pen.draw(vehicle_path(stage, "trajectory"), &way(line)),
+            Outcome::Matches(pairs) => pen.draw(picture_path(stage, "matches"), &draw::TextDocument::from_markdown(table(pairs))),
+            Outcome::Control(c) => control(pen, stage, c),
         }
     }
 
@@ -71,7 +80,47 @@ impl Outcomes {
     }
 }
 
-fn boxes(list: &[Box3]) -> draw::Boxes3D {
+/// Throttle, steer and brake as numbers over time.
+pub fn control(pen: &Pen, name: &str, c: &Control) -> Result<()> {
+    let number = |part: &str, value: f32| pen.draw(path(&["control", name, part]), &draw::Scalars::single(f64::from(value)));
+    number("throttle", c.throttle)?;
+    number("steer", c.steer)?;
+    number("brake", c.brake)
+}
+
+/// A map as a picture, forward up.
+pub fn above(map: &BevMap) -> draw::Image {
+    let (width, height, bytes) = paint::map_rgba(map);
+    draw::Image::from_rgba32(bytes, [num::u32(width), num::u32(height)])
+}
+
+/// A map as a picture that lies on the ground, a hand's breadth below z = 0 so that points on the road stay visible.
+pub fn ground(map: &BevMap) -> draw::Mesh3D {
+    let (width, height, bytes) = paint::map_rgba(map);
+    let [x, y] = map.origin;
+    let (far, left) = (x + map.cell * map.nx as f64, y + map.cell * map.ny as f64);
+    let at = |x: f64, y: f64| [num::f32(x), num::f32(y), -0.1];
+    let format = ::rerun::components::ImageFormat::rgba8([num::u32(width), num::u32(height)]);
+    draw::Mesh3D::new([at(far, left), at(far, y), at(x, y), at(x, left)])
+        .with_triangle_indices([[0, 2, 1], [0, 3, 2]])
+        .with_vertex_texcoords([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        .with_albedo_texture(format, bytes)
+}
+
+/// A path on the ground, with a dot at each point that has a time.
+pub fn way(line: &Trajectory) -> draw::LineStrips3D {
+    let points: Vec<[f32; 3]> = line.points.iter().map(|p| p.map(num::f32)).collect();
+    let colour = if line.times.is_empty() { Rgba32::from_rgb(80, 200, 255) } else { Rgba32::from_rgb(120, 255, 120) };
+    draw::LineStrips3D::new([points]).with_colors([colour]).with_radii([Radius::new_scene_units(0.08)])
+}
+
+fn table(pairs: &[FragmentMatch]) -> String {
+    let row = |p: &FragmentMatch| format!("| {} | {} | {:.3} |\n", p.target, p.source, p.score);
+    format!("| target | source | score |\n|---|---|---|\n{}", pairs.iter().map(row).collect::<String>())
+}
+
+/// Boxes with class, confidence and identity.
+pub fn boxes(list: &[Box3]) -> draw::Boxes3D {
     let half = |b: &Box3| b.size.map(|s| num::f32(s / 2.0));
     let turn = |b: &Box3| {
         let (sin, cos) = (b.yaw / 2.0).sin_cos();

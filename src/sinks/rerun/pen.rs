@@ -19,7 +19,7 @@ pub fn sensor_path(sensor: SensorId, in_world: bool) -> EntityPath {
 
 /// Whether a sensor of this kind can be drawn in three dimensions.
 pub const fn in_world(modality: Modality, has_intrinsics: bool) -> bool {
-    has_intrinsics || matches!(modality, Modality::Cloud | Modality::Radar)
+    has_intrinsics || matches!(modality, Modality::Cloud | Modality::Radar | Modality::Boxes | Modality::Map | Modality::Trajectory)
 }
 
 /// The stream with what is needed to write to it.
