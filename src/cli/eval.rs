@@ -5,12 +5,15 @@
 
 mod files;
 mod labels;
+pub mod nuscenes;
+pub mod nuscenes_labels;
 
 use crate::eval::fusion::{Family, Grey, Scorer, Scores};
 use crate::eval::segmentation::{Confusion, matrix_picture};
 use crate::eval::sheet::{self, SheetRow};
 use crate::types::{Error, Result};
-use files::{Progress, decode, encode_png, list, partner, read, thumbnail, write_whole};
+pub(super) use files::Progress;
+use files::{decode, encode_png, list, partner, read, thumbnail, write_whole};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -249,8 +252,15 @@ fn count_pair(truth: &Path, predicted: &Path, names: &crate::types::ClassList, i
     Ok(confusion)
 }
 
-/// A report of [`fusion`] or [`segmentation`] as a short table for people.
+/// A report of one of the verbs as a short table for people.
 pub fn table(report: &Value) -> String {
+    match report.get("kind").and_then(Value::as_str) {
+        Some("detection") => return nuscenes::detection_table(report),
+        Some("tracking") => return nuscenes::tracking_table(report),
+        Some("lidarseg") => return nuscenes_labels::lidarseg_table(report),
+        Some("map") => return nuscenes_labels::map_table(report),
+        _ => {}
+    }
     let line = |name: &str, value: &Value| match value.as_f64() {
         Some(number) => format!("{name:<28} {number:>12.4}\n"),
         None => format!("{name:<28} {:>12}\n", "-"),

@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod check_data;
 mod doctor;
 pub mod eval;
 mod forward;
@@ -55,7 +56,8 @@ struct Cli {
 enum Verb {
     /// Run a pipeline.
     Run(run::Args),
-    /// Validate a pipeline without running it; every problem is listed at once.
+    /// Validate a pipeline or a data set without running it; every problem is listed at once.
+    #[command(disable_version_flag = true)]
     Check(check::Args),
     /// What this build and machine can do, and what would bring the rest.
     Doctor(doctor::Args),
@@ -78,6 +80,18 @@ enum EvalVerb {
     Fusion(Eval<eval::FusionArgs>),
     /// mIoU, per-class IoU, accuracy and confusion matrix of label pictures
     Segmentation(Eval<eval::SegmentationArgs>),
+    /// nuScenes detection: AP, errors of hits and NDS, with the public devkit's numbers and field names
+    #[command(disable_version_flag = true)]
+    Detection(Eval<eval::nuscenes::DetectionArgs>),
+    /// nuScenes tracking: AMOTA, AMOTP and the rest, with the public devkit's numbers and field names
+    #[command(disable_version_flag = true)]
+    Tracking(Eval<eval::nuscenes::TrackingArgs>),
+    /// nuScenes point labels: IoU of 16 classes, its mean, and its mean by points
+    #[command(disable_version_flag = true)]
+    Lidarseg(Eval<eval::nuscenes_labels::LidarsegArgs>),
+    /// Segmentation of nuScenes' maps seen from above: IoU of six classes at seven thresholds, as BEVFusion scores it
+    #[command(disable_version_flag = true)]
+    Map(Eval<eval::nuscenes_labels::MapArgs>),
 }
 
 /// What is scored, and how the averages are printed; the file always holds everything.
@@ -94,6 +108,10 @@ fn evaluate(verb: &EvalVerb) -> Result {
     let (report, format) = match verb {
         EvalVerb::Fusion(args) => (args.what.run()?, args.format),
         EvalVerb::Segmentation(args) => (args.what.run()?, args.format),
+        EvalVerb::Detection(args) => (args.what.run()?, args.format),
+        EvalVerb::Tracking(args) => (args.what.run()?, args.format),
+        EvalVerb::Lidarseg(args) => (args.what.run()?, args.format),
+        EvalVerb::Map(args) => (args.what.run()?, args.format),
     };
     match format {
         Format::Text => output::result(&eval::table(&report))?,

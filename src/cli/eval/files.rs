@@ -104,7 +104,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// A bar on a terminal, a line on standard error every ten seconds otherwise.
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     verb: &'static str,
     bar: Option<ProgressBar>,
     done: AtomicUsize,
@@ -113,7 +113,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(verb: &'static str, total: usize) -> Self {
+    pub(in crate::cli) fn new(verb: &'static str, total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} {per_sec} ETA {eta}");
             let bar = ProgressBar::new(total as u64).with_message(verb);
@@ -125,7 +125,7 @@ impl Progress {
         Self { verb, bar, done: AtomicUsize::new(0), total, told: Mutex::new(Instant::now()) }
     }
 
-    pub(super) fn step(&self) {
+    pub(in crate::cli) fn step(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(bar) = &self.bar {
             bar.inc(1);

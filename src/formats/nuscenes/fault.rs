@@ -206,6 +206,9 @@ mod tests {
         faults.add(Fault::new(FaultKind::NegativeScore, "b.json", "a score of 0 or more", "-1").warning());
         assert_eq!((faults.count(Severity::Error), faults.count(Severity::Warning), faults.list().len()), (1000, 1, KEPT + 1));
         let text = faults.settle("root").unwrap_err().to_string();
-        assert!(text.starts_with("1000 faults, the first: BadSize: wanted sizes above zero, found 0 (a.json, token 0, field size"), "{text}");
+        assert!(
+            text.starts_with("1000 faults, the first: BadSize: wanted sizes above zero, found 0 (a.json, token 0, field size"),
+            "{text}"
+        );
     }
 }

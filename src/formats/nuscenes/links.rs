@@ -3,8 +3,8 @@
 //! *In*: [`Tables`]. *Out*: [`Faults`]. *Invariant*: every record that was kept is looked at; nothing is followed that was not found.
 
 use super::fault::{Fault, FaultKind as K, Faults};
-use std::collections::BTreeSet;
 use super::{Choice, Record, SampleAnnotation, Table, Tables, Token};
+use std::collections::BTreeSet;
 
 /// Notes every fault of the tables that were read with `choice`.
 pub fn check(tables: &Tables, choice: &Choice<'_>, faults: &mut Faults) {
@@ -33,7 +33,12 @@ impl<'c> Checker<'c> {
     fn link<R: Record, T: Record>(&mut self, record: &R, field: &str, token: &Token, target: &Table<T>) -> bool {
         let there = target.row(token).is_some() || self.broken.contains(&self.tables.file::<T>());
         if !there {
-            let fault = Fault::new(K::DanglingToken, self.tables.file::<R>(), format!("a record of table {}", T::TABLE), format!("none with token `{token}`"));
+            let fault = Fault::new(
+                K::DanglingToken,
+                self.tables.file::<R>(),
+                format!("a record of table {}", T::TABLE),
+                format!("none with token `{token}`"),
+            );
             self.faults.add(fault.of(record.token()).field(field));
         }
         there
@@ -165,7 +170,8 @@ impl<'c> Checker<'c> {
         }
         let told = self.broken.contains(&tables.file::<super::Map>());
         for log in tables.logs.rows().iter().filter(|l| !told && !mapped.contains(&l.token)) {
-            let fault = Fault::new(K::DanglingToken, tables.file::<super::Map>(), "a map for every log", format!("none for log `{}`", log.token));
+            let fault =
+                Fault::new(K::DanglingToken, tables.file::<super::Map>(), "a map for every log", format!("none for log `{}`", log.token));
             self.faults.add(fault.of(&log.token).field("log_tokens"));
         }
         for record in tables.lidarseg.rows() {

@@ -7,6 +7,7 @@
 mod fault;
 mod json;
 mod links;
+pub mod map;
 mod records;
 mod results;
 pub mod splits;

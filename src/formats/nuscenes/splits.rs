@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn the_official_splits_have_their_sizes_and_do_not_overlap() {
         let of = |name: &str| scenes(name).unwrap();
-        let sizes = [("train", 700), ("val", 150), ("test", 150), ("mini_train", 8), ("mini_val", 2), ("train_detect", 350), ("train_track", 350)];
+        let sizes =
+            [("train", 700), ("val", 150), ("test", 150), ("mini_train", 8), ("mini_val", 2), ("train_detect", 350), ("train_track", 350)];
         for (name, size) in sizes {
             assert_eq!(of(name).len(), size, "{name}");
         }

@@ -261,7 +261,10 @@ mod tests {
 
     #[test]
     fn values_are_cut_at_their_ends() {
-        assert_eq!(items(r#" [ {"a":"]\"}"} , 12 ,"x,", [1,[2]],null ] "#).unwrap(), [r#"{"a":"]\"}"}"#, "12", r#""x,""#, "[1,[2]]", "null"]);
+        assert_eq!(
+            items(r#" [ {"a":"]\"}"} , 12 ,"x,", [1,[2]],null ] "#).unwrap(),
+            [r#"{"a":"]\"}"}"#, "12", r#""x,""#, "[1,[2]]", "null"]
+        );
         assert_eq!(items("[]").unwrap(), Vec::<String>::new());
     }
 

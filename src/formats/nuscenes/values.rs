@@ -40,9 +40,7 @@ pub fn motion(to: FrameId, from: FrameId, translation: [f64; 3], wxyz: [f64; 4])
 /// Where the matrix is no pinhole camera's (no skew, last row 0 0 1) or the size is zero.
 pub fn intrinsics(matrix: Option<&[[f64; 3]; 3]>, width: usize, height: usize) -> Result<Intrinsics> {
     match matrix {
-        Some(&[[fx, skew, cx], [zero, fy, cy], [a, b, one]])
-            if skew.abs() < 1e-6 && zero == 0.0 && a == 0.0 && b == 0.0 && one == 1.0 =>
-        {
+        Some(&[[fx, skew, cx], [zero, fy, cy], [a, b, one]]) if skew.abs() < 1e-6 && zero == 0.0 && a == 0.0 && b == 0.0 && one == 1.0 => {
             Intrinsics::new(width, height, fx, fy, cx, cy)
         }
         _ => Err(Error::mismatch("a 3x3 pinhole matrix", format!("{matrix:?}"), "camera_intrinsic")),

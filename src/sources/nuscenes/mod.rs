@@ -7,7 +7,9 @@
 //! Cameras are triggered as the LiDAR sweeps past them, up to 50 ms from its time, and the vehicle moves meanwhile: a point goes
 //! into a picture exactly by way of the world, with `ego` at both times (`ego_at = "every"` gives one for every file).
 
+pub mod check;
 mod root;
+pub mod sweeps;
 
 pub use root::{Root, versions};
 
@@ -15,9 +17,7 @@ use super::player::{Load, Planned, Player};
 use crate::formats::nuscenes::{Choice, FaultKind, Faults, Sample, SampleData, Tables, Token};
 use crate::formats::{nuscenes, radar};
 use crate::runtime::SensorInfo;
-use crate::types::{
-    Calibration, Distortion, EgoState, Error, FrameId, Modality, Payload, Pose, Result, SensorId, SensorTime, nearest,
-};
+use crate::types::{Calibration, Distortion, EgoState, Error, FrameId, Modality, Payload, Pose, Result, SensorId, SensorTime, nearest};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
