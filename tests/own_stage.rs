@@ -3,7 +3,7 @@
 
 use sensorium::config::{Document, Kind, Plan, Registry, Site};
 use sensorium::runtime::{Cx, Outlet, Policy, Reading, SensorInfo, Sink, Source, Stage, StageInfo, Stop};
-use sensorium::types::{Calibration, Frame, HostTime, Modality, Outcome, Packet, Payload, Result, RgbImage, SensorId, SensorTime};
+use sensorium::types::{Calibration, Frame, Modality, Outcome, Packet, Payload, Result, RgbImage, SensorId, SensorTime};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 use sensorium::runtime::{
     Align, Budget, Cx, Mode, OnError, Outlet, Pipeline, Policy, Reading, Report, SensorInfo, Sink, Source, Stage, StageInfo, Stop, Wiring,
 };
-use sensorium::types::{Calibration, Error, Frame, HostTime, Imu, Modality, Packet, Payload, Result, SensorId, SensorTime};
+use sensorium::types::{Calibration, Error, Frame, Imu, Modality, Packet, Payload, Result, SensorId, SensorTime};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

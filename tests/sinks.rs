@@ -40,9 +40,8 @@ fn lidar_place() -> Arc<Calibration> {
 
 fn layout() -> Layout {
     let sensor = |name: &str, modality, calibration| SensorInfo { id: id(name), modality, calibration };
-    let stage = |name: &str, outcomes: Vec<(OutcomeKind, Option<SensorId>)>| {
-        (Arc::from(name), StageInfo { outcomes, weights: None, requires: Vec::new() })
-    };
+    let stage =
+        |name: &str, outcomes: Vec<(OutcomeKind, Option<SensorId>)>| (Arc::from(name), StageInfo { outcomes, ..StageInfo::default() });
     Layout {
         name: "synthetic rig".into(),
         sensors: vec![
@@ -289,7 +288,7 @@ fn the_console_says_what_is_missing() {
 fn the_null_sink_counts() {
     let mut sink = NullConfig::default().build().unwrap();
     run(&mut sink, 0..4);
-    assert_eq!((sink.packets(), sink.outcomes()), (4, 21));
+    assert_eq!((sink.packets(), sink.outcomes()), (4, 30));
 }
 
 #[cfg(feature = "viewer")]

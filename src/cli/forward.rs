@@ -25,6 +25,9 @@ pub struct Args {
     /// Also write intermediate activations: all, or names
     #[arg(long, value_name = "all|A,B")]
     taps: Option<TapChoice>,
+    /// Sizes and options as TOML; `models show` lists the keys
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
     /// Go on although tensors are missing, unexpected or misshapen
     #[arg(long)]
     partial: bool,
@@ -40,8 +43,9 @@ pub struct Args {
 pub(super) fn forward(args: &Args) -> Result {
     let (device, what) = nets::pick(args.device)?;
     output::note(&format!("device: {what}"));
+    let changes = args.config.as_deref().map(nets::read_options).transpose()?.unwrap_or_default();
     let origin = Origin::File { spec: args.weights.clone(), partial: args.partial };
-    let (model, report) = nets::build(&args.model, &args.preset, origin, &device)?;
+    let (model, report) = nets::build_with(&args.model, &args.preset, origin, &changes, &device)?;
     output::note(&report.to_string());
     let inputs = Weights::read(&args.inputs)?.tensors;
     let taps = args.taps.clone().unwrap_or(TapChoice::None);

@@ -158,6 +158,7 @@ impl Default for Registry {
             "depth_cloud", stages::DepthCloudConfig, "depth and colour to a coloured cloud";
             "voxel", stages::VoxelConfig, "a cloud to occupied voxels";
             "fuse_classical", stages::FuseClassicalConfig, "infrared and visible to one picture, without weights";
+            "segmif", stages::SegmifConfig, "infrared and visible to one picture and its classes, by the network SegMiF";
         ];
         let mut sinks: Vec<Kind<dyn Sink>> = kinds![Policy::Latest;
             "console", sinks::ConsoleConfig, "a line of state a second";

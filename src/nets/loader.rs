@@ -29,9 +29,15 @@ pub struct Misshapen {
     pub found: Vec<usize>,
 }
 
-/// What loading did: every name of the network and of the file is in exactly one list, or was known to be unused.
+/// What loading did: every name of the network and of the file is in one of the last four lists, or was known to be unused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
+    /// The file or files, or the seed.
+    pub origin: String,
+    /// Digest of names and values of all parameters in use, 16 hexadecimal digits.
+    pub digest: String,
+    /// Name and shape of every parameter of the network.
+    pub parameters: Vec<(String, Vec<usize>)>,
     /// Taken from the file.
     pub applied: Vec<String>,
     /// In the network, not in the file.
@@ -46,6 +52,11 @@ impl Report {
     /// Whether file and network agree.
     pub const fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+
+    /// Whether a file brought every parameter, so that none is random.
+    pub const fn is_trained(&self) -> bool {
+        !self.applied.is_empty() && self.missing.is_empty() && self.misshapen.is_empty()
     }
 }
 
@@ -72,17 +83,20 @@ pub struct Loader {
     device: Device,
     report: Report,
     parameters: usize,
+    digest: u64,
 }
 
 impl Loader {
     /// Parameters from a file.
     pub fn from_weights(weights: Weights, device: &Device) -> Self {
-        Self { weights: Some(weights), seed: 0, device: device.clone(), report: Report::default(), parameters: 0 }
+        let report = Report { origin: weights.place.clone(), ..Report::default() };
+        Self { weights: Some(weights), seed: 0, device: device.clone(), report, parameters: 0, digest: 0 }
     }
 
     /// Untrained parameters; the same seed gives the same ones, whatever the order in which they are asked for.
     pub fn from_seed(seed: u64, device: &Device) -> Self {
-        Self { weights: None, seed, device: device.clone(), report: Report::default(), parameters: 0 }
+        let report = Report { origin: format!("seed {seed}"), ..Report::default() };
+        Self { weights: None, seed, device: device.clone(), report, parameters: 0, digest: 0 }
     }
 
     /// The device that the network is built on.
@@ -103,6 +117,13 @@ impl Loader {
 
     /// The parameter `name`, row-major, on the host.
     pub fn host(&mut self, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
+        let values = self.take(name, shape, init);
+        self.digest = digest(self.digest, name, &values);
+        self.report.parameters.push((name.to_owned(), shape.to_vec()));
+        values
+    }
+
+    fn take(&mut self, name: &str, shape: &[usize], init: Init) -> Vec<f32> {
         let count = shape.iter().product();
         if !name.contains(".running_") {
             self.parameters += count;
@@ -148,6 +169,7 @@ impl Loader {
     /// # Errors
     /// File and network differ, unless `partial` allows it.
     pub fn finish(mut self, partial: bool) -> Result<Report> {
+        self.report.digest = format!("{:016x}", self.digest);
         let Some(weights) = self.weights else { return Ok(self.report) };
         self.report.unexpected = weights.tensors.into_keys().collect();
         if self.report.is_complete() || partial {
@@ -162,6 +184,13 @@ const fn splitmix64(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)
+}
+
+/// `before`, and this parameter after it: a number that changes with every name, value and order.
+fn digest(before: u64, name: &str, values: &[f32]) -> u64 {
+    let start = name.bytes().fold(before, |state, byte| splitmix64(state ^ u64::from(byte)));
+    let word = |pair: &[f32]| pair.iter().fold(0, |word, value| word << 32 | u64::from(value.to_bits()));
+    values.chunks(2).fold(start, |state, pair| splitmix64(state ^ word(pair)))
 }
 
 /// A fresh parameter: a pure function of its name, the seed and the rule.
@@ -207,6 +236,26 @@ mod tests {
         assert_eq!((report.applied.len(), report.missing.len(), report.unexpected.len(), report.misshapen.len()), (1, 1, 1, 1));
         let text = load(false).unwrap_err().to_string();
         assert!(text.contains("1 missing (gone)") && text.contains("1 unexpected (extra)") && text.contains("wanted [4], found [3]"));
+    }
+
+    #[test]
+    fn the_digest_tells_parameters_apart_and_only_a_whole_file_counts_as_trained() {
+        let report = |names: [&str; 2], change: f32| {
+            let tensors = names.iter().map(|n| ((*n).to_owned(), TensorData::new(vec![1.0_f32, change], [2]))).collect();
+            let mut loader = Loader::from_weights(Weights { tensors, place: "f".to_owned() }, &Device::flex());
+            for name in ["a", "b"] {
+                loader.tensor(name, [2], Init::Constant(0.0));
+            }
+            loader.finish(true).unwrap()
+        };
+        let whole = report(["a", "b"], 2.0);
+        assert_eq!(whole, report(["a", "b"], 2.0));
+        assert_ne!(whole.digest, report(["a", "b"], 3.0).digest);
+        assert!(whole.is_trained() && !report(["a", "c"], 2.0).is_trained());
+        let mut seeded = Loader::from_seed(4, &Device::flex());
+        seeded.tensor("a", [2], Init::Normal(1.0));
+        let seeded = seeded.finish(true).unwrap();
+        assert!(!seeded.is_trained() && seeded.origin == "seed 4" && seeded.digest.len() == 16);
     }
 
     #[test]

@@ -8,7 +8,9 @@
 pub mod blocks;
 pub mod card;
 pub mod device;
+pub mod letfuser;
 pub mod loader;
+mod options;
 pub mod segmif;
 mod taps;
 pub mod weights;
@@ -16,11 +18,14 @@ pub mod weights;
 pub use card::{CARDS, Card};
 pub use device::{DeviceChoice, pick};
 pub use loader::{Init, Loader, Misshapen, Report};
+pub use options::{options, read as read_options};
 pub use taps::{TapChoice, Taps};
 pub use weights::{Named, Weights};
 
 use crate::types::{Error, Result};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+pub use burn::tensor::Device;
+use burn::tensor::{DType, Tensor, TensorData};
+use toml::Table;
 
 /// A network behind one interface: what the command line and the benchmarks need.
 pub trait Model: Send {
@@ -55,10 +60,22 @@ pub enum Origin {
 /// # Errors
 /// The name or preset is unknown, or the file does not fit the network.
 pub fn build(model: &str, preset: &str, origin: Origin, device: &Device) -> Result<(Box<dyn Model>, Report)> {
+    build_with(model, preset, origin, &Table::new(), device)
+}
+
+/// Builds a network by name and preset with the changes of a table, whose keys its card documents.
+///
+/// # Errors
+/// As [`build`], or a key or value is none that the network has.
+pub fn build_with(model: &str, preset: &str, origin: Origin, changes: &Table, device: &Device) -> Result<(Box<dyn Model>, Report)> {
     let card = card::find(model, preset)?;
     match card.name {
+        letfuser::NAME => {
+            let (network, report) = letfuser::LetFuser::load_with(preset, origin, changes, device)?;
+            Ok((Box::new(network), report))
+        }
         segmif::NAME => {
-            let (network, report) = segmif::SegMif::load(preset, origin, device)?;
+            let (network, report) = segmif::SegMif::load_with(preset, origin, changes, device)?;
             Ok((Box::new(network), report))
         }
         other => Err(Error::unavailable(format!("network `{other}`"), "nothing builds it yet")),
@@ -87,6 +104,11 @@ pub struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
+    /// Whether there is an input `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.named.contains_key(name)
+    }
+
     /// The input `name` with `D` axes, as `f32`.
     ///
     /// # Errors
@@ -101,7 +123,36 @@ impl Inputs<'_> {
         if data.dtype() != DType::F32 || shape.len() != D || shape.contains(&0) {
             return Err(Error::mismatch(format!("f32 with {D} non-empty axes"), format!("{:?} {shape:?}", data.dtype()), place));
         }
+        if data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite())) {
+            return Err(Error::mismatch("finite numbers", "NaN or infinity", place));
+        }
         Ok(Tensor::from_data(data.clone(), self.device))
+    }
+
+    /// How many axes the input `name` has.
+    pub fn axes(&self, name: &str) -> Option<usize> {
+        self.named.get(name).map(|data| data.shape().iter().count())
+    }
+
+    /// The input `name` as whole numbers, from integers or from floats that are whole.
+    ///
+    /// # Errors
+    /// It is missing, empty, or holds something else.
+    pub fn whole_numbers(&self, name: &str) -> Result<Vec<i64>> {
+        let place = format!("input `{name}`");
+        let Some(data) = self.named.get(name) else {
+            return Err(Error::mismatch(format!("a tensor `{name}`"), "none", "inputs"));
+        };
+        let exact = data.clone().convert::<f64>();
+        let values = exact.as_slice::<f64>().unwrap_or_default();
+        if values.is_empty() || values.iter().any(|v| v.fract() != 0.0 || v.abs() > 1e15) {
+            return Err(Error::mismatch(
+                "whole numbers",
+                format!("{:?} {:?}", data.dtype(), values.iter().take(4).collect::<Vec<_>>()),
+                place,
+            ));
+        }
+        Ok(values.iter().map(|v| crate::types::num::round_i64(*v)).collect())
     }
 }
 

@@ -22,4 +22,4 @@ pub use metrics::{Histogram, Quantiles};
 pub use pipeline::{ALIGN, Pipeline, Remake, Wiring};
 pub use policy::Policy;
 pub use report::{EdgeReport, NodeReport, Report, SensorReport};
-pub use traits::{Cx, Gauge, Layout, Mode, Outlet, Reading, SensorInfo, Sink, Source, Stage, StageInfo, Stop};
+pub use traits::{Cx, Gauge, Layout, Mode, Outlet, Reading, SensorInfo, Sink, Source, Stage, StageInfo, Stop, WeightsInfo};

@@ -5,7 +5,7 @@ use super::edge::EdgeStats;
 use super::health::{Budget, NodeStats, Role};
 use super::metrics::Quantiles;
 use super::policy::Policy;
-use super::traits::Mode;
+use super::traits::{Mode, WeightsInfo};
 use crate::types::{PoolFill, SensorId};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -74,9 +74,9 @@ pub struct NodeReport {
     pub skew_ms: Quantiles,
     /// What went wrong, and how often.
     pub errors: BTreeMap<String, u64>,
-    /// Digest of its weights.
+    /// Its parameters: whence, digest, and whether they are trained.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights: Option<String>,
+    pub weights: Option<WeightsInfo>,
 }
 
 /// The account of a run.
@@ -133,7 +133,7 @@ impl EdgeReport {
 }
 
 impl NodeReport {
-    pub(super) fn of(s: &NodeStats, weights: Option<String>) -> Self {
+    pub(super) fn of(s: &NodeStats, weights: Option<WeightsInfo>) -> Self {
         Self {
             name: s.name.clone(),
             role: s.role,
@@ -237,6 +237,12 @@ impl fmt::Display for Report {
             writeln!(f, "  pool {name}: {} in use, peak {}, {} taken, {} allocated", p.in_use, p.peak, p.taken, p.misses)?;
         }
         writeln!(f)?;
+        for (node, weights) in self.nodes.iter().filter_map(|n| Some((&n.name, n.weights.as_ref()?))) {
+            match weights.notice() {
+                Some(notice) => writeln!(f, "notice: {node}: {notice}")?,
+                None => writeln!(f, "{node}: weights {} (digest {})", weights.origin, weights.digest)?,
+            }
+        }
         for problem in &self.problems {
             writeln!(f, "problem: {problem}")?;
         }

@@ -8,7 +8,7 @@ use super::pipeline::{ALIGN, Pipeline};
 use super::policy::Policy;
 use super::report::{EdgeReport, NodeReport, Report, SensorReport};
 use super::threads::{AlignThread, SinkThread, SourceThread, StageThread, Tallies};
-use super::traits::{Cx, Gauge, Mode, Sink, Source, Stop};
+use super::traits::{Cx, Gauge, Mode, Sink, Source, Stop, WeightsInfo};
 use crate::types::{Error, Frame, HostTime, Result, SensorId};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,7 +30,7 @@ struct Watched {
     stats: Arc<NodeStats>,
     on_error: OnError,
     budget: Budget,
-    weights: Option<String>,
+    weights: Option<WeightsInfo>,
     inputs: Vec<Arc<EdgeStats>>,
     outputs: Vec<Arc<EdgeStats>>,
 }
@@ -157,7 +157,7 @@ impl Pipeline {
         }
         for n in &self.stages {
             let stats = Arc::new(NodeStats::new(&n.name, Role::Stage));
-            let weights = n.body.info().weights.map(|w| w.to_string());
+            let weights = n.body.info().weights;
             board.nodes.push(Watched {
                 stats,
                 on_error: n.wiring.on_error,

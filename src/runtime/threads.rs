@@ -239,7 +239,7 @@ impl StageThread {
                 emit(&self.outs, *packet, token);
                 continue;
             }
-            let given = self.process(*packet, waited, info.weights.as_ref());
+            let given = self.process(*packet, waited, info.weights.as_ref().map(|w| &w.digest));
             if given.is_empty() && marks {
                 self.outs.iter().filter(|o| !matches!(o.stats().policy, super::Policy::Sample(_))).for_each(|o| o.mark(Parcel::Skip(seq)));
             }

@@ -75,8 +75,26 @@ pub struct StageInfo {
     pub requires: Vec<SensorId>,
     /// Results it adds, with the sensor whose picture they lie in, if any.
     pub outcomes: Vec<(OutcomeKind, Option<SensorId>)>,
-    /// Digest of its weights, if it has any.
-    pub weights: Option<Arc<str>>,
+    /// Its parameters, if it has any.
+    pub weights: Option<WeightsInfo>,
+}
+
+/// A network's parameters, as its stage tells of them to report, viewer and console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WeightsInfo {
+    /// The file or files, or the seed.
+    pub origin: Arc<str>,
+    /// Digest of all parameters in use.
+    pub digest: Arc<str>,
+    /// Whether a file brought every parameter. If not, some are random, and whoever shows the results must say so.
+    pub trained: bool,
+}
+
+impl WeightsInfo {
+    /// What must be said beside results of untrained parameters; `None` where there is nothing to say.
+    pub fn notice(&self) -> Option<String> {
+        (!self.trained).then(|| format!("untrained weights ({}): the results show that it runs, not what it can see", self.origin))
+    }
 }
 
 /// Packet to packet.

@@ -2,7 +2,7 @@
 //!
 //! *In*: packets. *Out*: lines of text. *Invariant*: at most one line a period; a closed terminal is an error, never a panic.
 
-use crate::runtime::{Cx, Sink};
+use crate::runtime::{Cx, Layout, Sink};
 use crate::types::{Error, HostTime, Outcome, Packet, Presence, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -75,8 +75,12 @@ impl ConsoleSink {
         for (stage, outcome) in &packet.outcomes {
             let _ = write!(line, "  {}", summary(stage, outcome));
         }
-        writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(|e| Error::io("write to", Path::new("standard error"), e))
+        writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(unwritten)
     }
+}
+
+fn unwritten(cause: std::io::Error) -> Error {
+    Error::io("write to", Path::new("standard error"), cause)
 }
 
 /// An outcome in a few words.
@@ -100,6 +104,12 @@ fn summary(stage: &Arc<str>, outcome: &Outcome) -> String {
 }
 
 impl Sink for ConsoleSink {
+    fn start(&mut self, layout: &Layout, _cx: &Cx) -> Result<()> {
+        for (stage, notice) in layout.stages.iter().filter_map(|(name, info)| Some((name, info.weights.as_ref()?.notice()?))) {
+            writeln!(self.out, "{stage}: {notice}").map_err(unwritten)?;
+        }
+        Ok(())
+    }
     fn accept(&mut self, packet: &Packet, _cx: &Cx) -> Result<()> {
         self.packets += 1;
         for (sensor, _) in packet.bundle.presence.iter().filter(|(_, p)| *p == Presence::Missing) {

@@ -139,7 +139,9 @@ impl ResultsSink {
             Outcome::Confidence(image) => {
                 let (height, width) = image.scores.dim();
                 let bytes: Vec<u8> = image.scores.iter().map(|s| num::level(s * 255.0)).collect();
-                let file = images.then(|| place.png("confidence", width, height, &bytes, Colour::L8)).transpose()?;
+                let folder =
+                    if image.of == "best" { "confidence".to_owned() } else { format!("confidence_{}", image.of.replace([' ', '/'], "_")) };
+                let file = images.then(|| place.png(&folder, width, height, &bytes, Colour::L8)).transpose()?;
                 json!({ "kind": "confidence", "of": image.of, "size": [width, height], "file": file })
             }
             Outcome::Map(map) => {
@@ -225,7 +227,7 @@ impl Place<'_> {
         self.png(kind, width, height, data, Colour::Rgb8)
     }
     fn png(&self, kind: &str, width: usize, height: usize, data: &[u8], colour: Colour) -> Result<String> {
-        let (w, h) = (crate::types::num::u32(width), crate::types::num::u32(height));
+        let (w, h) = (num::u32(width), num::u32(height));
         let mut bytes = Vec::new();
         let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
         image::ImageEncoder::write_image(encoder, data, w, h, colour).map_err(|e| Error::mismatch("a picture", e.to_string(), kind))?;

@@ -7,7 +7,7 @@
 use super::picture::{PictureReader, list_pictures};
 use super::stamps::{checked_rate, stamp_at};
 use crate::runtime::{Cx, Reading, SensorInfo, Source};
-use crate::types::{Calibration, Error, Frame, HostTime, Modality, Payload, PoolFill, Result, SensorId};
+use crate::types::{Calibration, Error, Frame, Modality, Payload, PoolFill, Result, SensorId};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -5,9 +5,7 @@
 
 use super::picture::PictureReader;
 use crate::runtime::{Cx, Reading, SensorInfo, Source};
-use crate::types::{
-    Calibration, Error, Frame, HostTime, LidarPoint, Payload, PointCloud, Pool, PoolFill, RadarScan, Result, SensorId, SensorTime,
-};
+use crate::types::{Calibration, Error, Frame, LidarPoint, Payload, PointCloud, Pool, PoolFill, RadarScan, Result, SensorId, SensorTime};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::Read;

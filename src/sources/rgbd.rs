@@ -9,7 +9,7 @@ use super::picture::{PictureReader, picture_size};
 use super::rgbd_lists::{Listed, Lists, read_lists};
 use crate::runtime::{Cx, Reading, SensorInfo, Source};
 use crate::types::{
-    Calibration, EgoState, Error, Frame, FrameId, HostTime, Intrinsics, Modality, Payload, PoolFill, Pose, Result, SensorId, SensorTime,
+    Calibration, EgoState, Error, Frame, FrameId, Intrinsics, Modality, Payload, PoolFill, Pose, Result, SensorId, SensorTime,
 };
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

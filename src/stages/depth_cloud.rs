@@ -56,7 +56,7 @@ pub struct DepthCloud {
 impl Stage for DepthCloud {
     fn info(&self) -> StageInfo {
         let requires = vec![self.config.depth, self.config.colour];
-        StageInfo { requires, outcomes: vec![(OutcomeKind::Cloud, None)], weights: None }
+        StageInfo { requires, outcomes: vec![(OutcomeKind::Cloud, None)], ..StageInfo::default() }
     }
     fn process(&mut self, mut packet: Packet, out: &mut Outlet<'_>, _cx: &Cx) -> Result<()> {
         let frames = packet.bundle.frame(self.config.depth).zip(packet.bundle.frame(self.config.colour));

@@ -9,11 +9,14 @@ mod pick;
 mod project;
 mod rectify;
 mod resize;
+mod segmif;
 mod voxel;
+mod weights;
 
 pub use depth_cloud::{DepthCloud, DepthCloudConfig};
 pub use fuse_classical::{FuseClassical, FuseClassicalConfig};
 pub use project::{Project, ProjectConfig};
 pub use rectify::{Rectify, RectifyConfig};
 pub use resize::{Resize, ResizeConfig};
+pub use segmif::{Segmif, SegmifConfig};
 pub use voxel::{Voxel, VoxelConfig};

@@ -91,7 +91,7 @@ fn picture_size(payload: &Payload) -> Option<[usize; 2]> {
 impl Stage for Project {
     fn info(&self) -> StageInfo {
         let outcomes = self.config.cameras.iter().map(|c| (OutcomeKind::Projection, Some(*c))).collect();
-        StageInfo { requires: vec![self.config.lidar], outcomes, weights: None }
+        StageInfo { requires: vec![self.config.lidar], outcomes, ..StageInfo::default() }
     }
     fn process(&mut self, mut packet: Packet, out: &mut Outlet<'_>, _cx: &Cx) -> Result<()> {
         if self.names.len() != self.config.cameras.len() {

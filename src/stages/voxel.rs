@@ -55,7 +55,7 @@ pub struct Voxel {
 
 impl Stage for Voxel {
     fn info(&self) -> StageInfo {
-        StageInfo { requires: vec![self.lidar], outcomes: vec![(OutcomeKind::Voxels, None)], weights: None }
+        StageInfo { requires: vec![self.lidar], outcomes: vec![(OutcomeKind::Voxels, None)], ..StageInfo::default() }
     }
     fn process(&mut self, mut packet: Packet, out: &mut Outlet<'_>, _cx: &Cx) -> Result<()> {
         if let Some(frame) = packet.bundle.frame(self.lidar) {

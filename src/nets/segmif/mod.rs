@@ -5,48 +5,31 @@
 //! Liu et al., "Multi-interactive Feature Learning and a Full-time Multi-modality Benchmark for Image Fusion and Segmentation", ICCV 2023.
 
 mod cards;
+mod classes;
 mod colour;
 mod fusion;
 mod head;
 mod interaction;
+mod options;
 
 pub use cards::{CARD_BASE, CARD_TINY};
+pub use classes::class_list;
 pub use colour::{from_ycrcb, to_ycrcb};
+pub use options::SegMifConfig;
 
-use super::blocks::{Mit, MitConfig, StageOutput, resize};
+use super::blocks::{Mit, StageOutput, resize};
 use super::loader::{Loader, Report};
 use super::{Card, Inputs, Model, Origin, Taps};
 use crate::types::{Error, Result};
 use burn::tensor::{Device, Tensor};
 use fusion::FusionNet;
 use head::Head;
+use toml::Table;
 
 /// The name on the command line.
 pub const NAME: &str = "segmif";
 const ENCODER: &str = "seg.denoise_net.encoder.";
 const DECODER: &str = "seg.denoise_net.decoder.";
-
-/// Sizes of both networks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SegMifConfig {
-    /// The encoder.
-    pub encoder: MitConfig,
-    /// Channels in the segmentation head.
-    pub embedding: usize,
-    /// Classes of the segmentation; a weight file's own count wins.
-    pub classes: usize,
-    /// Channels of the fusion network, a multiple of 8.
-    pub channels: usize,
-    /// Channels that each dilated layer adds.
-    pub growth: usize,
-}
-
-impl SegMifConfig {
-    /// The published sizes: MiT-B3, 64 channels, the nine classes of MFNet.
-    pub const BASE: Self = Self { encoder: MitConfig::B3, embedding: 256, classes: 9, channels: 64, growth: 32 };
-    /// For live use on a CPU: MiT-B0 and a fusion network a quarter as wide.
-    pub const TINY: Self = Self { encoder: MitConfig::B0, embedding: 128, classes: 9, channels: 16, growth: 8 };
-}
 
 /// Which plane of the visible image the fusion network sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -57,6 +40,32 @@ pub enum Plane {
     Luminance,
     /// Red, as in the official test script.
     Red,
+}
+
+/// The grey prior image where none is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prior {
+    /// The visible image's luminance, as the authors did where they had no prior.
+    #[default]
+    Visible,
+    /// The infrared image.
+    Infrared,
+    /// The larger of both at each pixel.
+    Maximum,
+}
+
+impl Prior {
+    /// The prior `[batch, 1, H, W]` of an infrared image (channel 0) and a visible one (RGB) of the same size.
+    pub fn of(self, ir: &Tensor<4>, vis: &Tensor<4>) -> Tensor<4> {
+        let infrared = || ir.clone().narrow(1, 0, 1);
+        let luminance = || to_ycrcb(vis.clone()).narrow(1, 0, 1);
+        match self {
+            Self::Visible => luminance(),
+            Self::Infrared => infrared(),
+            Self::Maximum => infrared().max_pair(luminance()),
+        }
+    }
 }
 
 /// A fused image.
@@ -78,6 +87,8 @@ pub struct SegMif {
     mean: Tensor<4>,
     deviation: Tensor<4>,
     classes: usize,
+    plane: Plane,
+    prior: Prior,
 }
 
 impl SegMif {
@@ -86,8 +97,16 @@ impl SegMif {
     /// # Errors
     /// The preset is unknown or the weights do not fit.
     pub fn load(preset: &str, origin: Origin, device: &Device) -> Result<(Self, Report)> {
+        Self::load_with(preset, origin, &Table::new(), device)
+    }
+
+    /// Builds a preset with the changes of a table (the keys of its card).
+    ///
+    /// # Errors
+    /// As [`SegMif::load`], or a key or value is none that the network has.
+    pub fn load_with(preset: &str, origin: Origin, changes: &Table, device: &Device) -> Result<(Self, Report)> {
         let card = super::card::find(NAME, preset)?;
-        let config = if card.preset == CARD_TINY.preset { SegMifConfig::TINY } else { SegMifConfig::BASE };
+        let config = SegMifConfig::of(card, changes)?;
         let (mut loader, partial) = origin.open(device)?;
         let network = Self::assemble(&mut loader, card, &config);
         Ok((network, loader.finish(partial)?))
@@ -109,6 +128,8 @@ impl SegMif {
             mean,
             deviation,
             classes,
+            plane: config.plane,
+            prior: config.prior,
         }
     }
 
@@ -129,7 +150,7 @@ impl SegMif {
     /// # Errors
     /// The shapes do not fit each other, or the image is smaller than [`Mit::SMALLEST`].
     pub fn fuse(&self, ir: Tensor<4>, vis: Tensor<4>, prior: Tensor<4>, plane: Plane) -> Result<Fused> {
-        let scene = Scene::check(ir, vis, prior)?;
+        let scene = Scene::check(ir, vis, Ok(prior))?;
         let features = self.encoder.forward(scene.prior.clone(), 2);
         Ok(self.fuse_scene(&scene, &features, plane, &mut Taps::default()))
     }
@@ -192,9 +213,10 @@ impl Model for SegMif {
     }
 
     fn run(&self, inputs: &Inputs<'_>, taps: &mut Taps) -> Result<()> {
-        let scene = Scene::check(inputs.tensor("ir")?, inputs.tensor("vis")?, inputs.tensor("mask")?)?;
+        let prior = if inputs.has("mask") { Ok(inputs.tensor("mask")?) } else { Err(self.prior) };
+        let scene = Scene::check(inputs.tensor("ir")?, inputs.tensor("vis")?, prior)?;
         let features = self.prior_features(&scene, taps);
-        let fused = self.fuse_scene(&scene, &features, Plane::Luminance, taps);
+        let fused = self.fuse_scene(&scene, &features, self.plane, taps);
         taps.tap("fused_from_r", || self.fuse_scene(&scene, &features, Plane::Red, &mut Taps::default()).luminance);
         let logits = self.segment_rgb(fused.rgb.clone(), taps);
         taps.output("fused", fused.luminance);
@@ -215,7 +237,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn check(ir: Tensor<4>, vis: Tensor<4>, prior: Tensor<4>) -> Result<Self> {
+    /// `prior` is the image, or how to make one.
+    fn check(ir: Tensor<4>, vis: Tensor<4>, prior: Result<Tensor<4>, Prior>) -> Result<Self> {
         let [batch, channels, height, width] = vis.dims();
         let wrong =
             |wanted: String, found: [usize; 4], name: &str| Err(Error::mismatch(wanted, format!("{found:?}"), format!("input `{name}`")));
@@ -226,6 +249,7 @@ impl Scene {
         if !same(ir.dims()) || ir.dims()[1] == 0 {
             return wrong(format!("[{batch}, 1, {height}, {width}] like `vis`"), ir.dims(), "ir");
         }
+        let prior = prior.unwrap_or_else(|choice| choice.of(&ir, &vis));
         let prior_channels = prior.dims()[1];
         if !same(prior.dims()) || !matches!(prior_channels, 1 | 3) {
             return wrong(format!("[{batch}, 1 or 3, {height}, {width}] like `vis`"), prior.dims(), "mask");

@@ -42,6 +42,11 @@ fn outcomes(layout: &Layout) -> impl Iterator<Item = (&str, OutcomeKind, Option<
     layout.stages.iter().flat_map(move |(name, info)| info.outcomes.iter().map(move |(kind, id)| (name.as_ref(), *kind, sensor(*id))))
 }
 
+/// Whether the pictures of this stage come from random parameters, which their titles must say.
+fn untrained(layout: &Layout, stage: &str) -> bool {
+    layout.stages.iter().any(|(name, info)| name.as_ref() == stage && info.weights.as_ref().is_some_and(|w| !w.trained))
+}
+
 fn has(layout: &Layout, wanted: OutcomeKind) -> bool {
     outcomes(layout).any(|(_, kind, _)| kind == wanted)
 }
@@ -138,6 +143,7 @@ fn pictures(pen: &Pen, layout: &Layout) -> Vec<Node> {
             _ => continue,
         };
         let of = camera.map_or_else(String::new, |c| format!(" of {}", c.id));
+        let of = format!("{of}{}", if untrained(layout, stage) { " (untrained)" } else { "" });
         nodes.push(view("2D", format!("{stage}: {name}{of}"), &picture_path(stage, name)));
     }
     nodes

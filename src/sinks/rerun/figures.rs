@@ -1,7 +1,7 @@
 //! Numbers over time and words: ages, waits, work, queues, and what is missing.
 
 use super::pen::{Pen, path};
-use crate::runtime::Gauge;
+use crate::runtime::{Gauge, Layout};
 use crate::sinks::paint;
 use crate::types::{HostTime, Packet, Presence, Result, SensorId};
 use ::rerun::{EntityPath, archetypes as draw};
@@ -13,11 +13,22 @@ pub struct Figures {
     named: HashSet<EntityPath>,
     presence: HashMap<SensorId, Presence>,
     last: Option<u64>,
+    /// To be said with the first bundle.
+    notices: Vec<String>,
 }
 
 impl Figures {
+    /// Nothing said yet; stages with untrained parameters are named in the log as soon as there is a time to write at.
+    pub fn new(layout: &Layout) -> Self {
+        let notices = layout.stages.iter().filter_map(|(stage, info)| Some(format!("{stage}: {}", info.weights.as_ref()?.notice()?)));
+        Self { notices: notices.collect(), ..Self::default() }
+    }
+
     /// Writes the head's numbers, the gauges, and changes of presence; once a bundle.
     pub fn show(&mut self, pen: &Pen, packet: &Packet, gauges: &[Gauge]) -> Result<()> {
+        for notice in self.notices.drain(..) {
+            pen.draw(path(&["log"]), &draw::TextLog::new(notice).with_level("WARN"))?;
+        }
         let head = &packet.head;
         for stage in &head.lineage.stages {
             let nanos = |n: u64| n as f64 * 1e-6;

@@ -192,7 +192,7 @@ impl Sink for RerunSink {
             pen,
             frames,
             outcomes: outcomes::Outcomes::default(),
-            figures: figures::Figures::default(),
+            figures: figures::Figures::new(layout),
             taken: 0,
             arrived: Arc::default(),
             left_out: 0,

@@ -58,7 +58,7 @@ impl Outcomes {
             Outcome::Confidence(image) => {
                 let (height, width) = image.scores.dim();
                 let painted = RgbImage::new(width, height, paint::score_rgb(image))?;
-                pen.draw(picture_path(stage, "confidence"), rgb(&painted, pen.config.jpeg_quality)?.as_ref())
+                pen.draw(picture_path(stage, "confidence").join(&path(&[&image.of])), rgb(&painted, pen.config.jpeg_quality)?.as_ref())
             }
             Outcome::Map(map) => {
                 pen.draw(vehicle_path(stage, "map"), &ground(map))?;
