@@ -17,6 +17,8 @@ use std::time::Duration;
 pub enum Verb {
     /// Hand-over between threads, policies under load, memory over 10,000 bundles
     Runtime(Args),
+    /// nuScenes metrics, sweeps put together, map windows
+    Eval(super::bench_eval::Args),
 }
 
 /// Arguments of a benchmark.
@@ -29,7 +31,10 @@ pub struct Args {
 
 /// Times what was asked for; a broken bar is exit 1.
 pub(super) fn bench(verb: &Verb) -> Result {
-    let Verb::Runtime(args) = verb;
+    let args = match verb {
+        Verb::Runtime(args) => args,
+        Verb::Eval(args) => return super::bench_eval::bench(args),
+    };
     let rows = vec![hops()?, latest()?, offline()?];
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;

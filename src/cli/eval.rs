@@ -7,6 +7,7 @@ mod files;
 mod labels;
 pub mod nuscenes;
 pub mod nuscenes_labels;
+mod nuscenes_report;
 
 use crate::eval::fusion::{Family, Grey, Scorer, Scores};
 use crate::eval::segmentation::{Confusion, matrix_picture};
@@ -255,6 +256,7 @@ fn count_pair(truth: &Path, predicted: &Path, names: &crate::types::ClassList, i
 /// A report of one of the verbs as a short table for people.
 pub fn table(report: &Value) -> String {
     match report.get("kind").and_then(Value::as_str) {
+        Some("comparison") => return nuscenes::comparison_table(report),
         Some("detection") => return nuscenes::detection_table(report),
         Some("tracking") => return nuscenes::tracking_table(report),
         Some("lidarseg") => return nuscenes_labels::lidarseg_table(report),

@@ -4,6 +4,7 @@
 //! Results go to standard output, everything else to standard error, an error as one line that starts with `error:`.
 
 mod bench;
+mod bench_eval;
 mod check;
 mod check_data;
 mod doctor;

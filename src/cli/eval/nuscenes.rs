@@ -3,8 +3,9 @@
 //! *In*: a nuScenes root, a split, a result file in submission form. *Out*: `metrics_summary.json` and, if asked for, more. *Invariant*:
 //! what is wrong with the data is counted whole before the command refuses; with `--compatible` it refuses only what the devkit does.
 
-use super::files::write_whole;
-use super::pretty;
+use super::files::{Progress, write_whole};
+use super::{nuscenes_report, pretty};
+use crate::eval::nuscenes::compare::Comparison;
 use crate::eval::nuscenes::detection::Detection;
 use crate::eval::nuscenes::matching::{ClassMatches, match_all};
 use crate::eval::nuscenes::predictions::Predictions;
@@ -21,7 +22,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Where the truth is, and whose results are scored.
+/// Where the truth is, and how strictly results are read.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Task {
     /// Folder that holds `v1.0-...`, `samples` and so on
@@ -33,9 +34,6 @@ pub struct Task {
     /// Split to score: a built-in one or one of `splits.json`
     #[arg(long, value_name = "S")]
     pub split: String,
-    /// Results in submission form
-    #[arg(long, value_name = "FILE.json")]
-    pub results: PathBuf,
     /// Refuse only what the public devkit refuses; the rest is warned of
     #[arg(long)]
     pub compatible: bool,
@@ -46,12 +44,30 @@ pub struct Task {
 pub struct DetectionArgs {
     #[command(flatten)]
     task: Task,
+    /// Results in submission form
+    #[arg(long, value_name = "FILE.json", required_unless_present = "compare")]
+    results: Option<PathBuf>,
     /// Where to write the metrics, with the devkit's field names
     #[arg(long, value_name = "METRICS.json")]
     output: PathBuf,
     /// Also write the curves, as the devkit's `metrics_details.json`
     #[arg(long, value_name = "FILE.json")]
     details: Option<PathBuf>,
+    /// Also write a page with curves, break-downs and the worst errors drawn in the cameras
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Errors of each kind on the page
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    worst: usize,
+    /// Compare two result files: differences with 95 % intervals, scenes drawn with replacement
+    #[arg(long, num_args = 2, value_names = ["A.json", "B.json"], conflicts_with_all = ["results", "details", "report"])]
+    compare: Option<Vec<PathBuf>>,
+    /// How often scenes are drawn for a comparison
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    draws: usize,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
 }
 
 /// Truth and results of a task, read and checked.
@@ -85,24 +101,24 @@ pub(super) fn settle(faults: &Faults, place: &str) -> Result<()> {
 
 impl Task {
     /// Reads the tables of the split and the result file, both at once.
-    pub(super) fn load(&self, kind: ResultKind) -> Result<Loaded> {
+    pub(super) fn load(&self, results: &Path, kind: ResultKind, cameras: bool) -> Result<Loaded> {
         let root = Root::open(&self.root, self.version.as_deref())?;
         let split = root.split(&self.split)?;
-        let (tables, file) = rayon::join(|| self.tables(&root, &split), || self.file(kind));
+        let (tables, file) = rayon::join(|| self.tables(&root, &split, cameras), || read_results(results, kind, self.compatible));
         let (tables, (file, mut faults)) = (tables?, file?);
         let truth = GroundTruth::new(&tables, &split, kind).map_err(|e| e.at(self.root.display().to_string()))?;
         let wanted = truth.frames.iter().map(|f| f.token.clone()).collect();
         if !faults.list().iter().any(|f| matches!(f.kind, FaultKind::BadJson) || f.field == "results") {
-            file.check_samples(&wanted, !split.official, &self.results.display().to_string(), &mut faults);
+            file.check_samples(&wanted, !split.official, &results.display().to_string(), &mut faults);
         }
         settle(&faults, "results")?;
         Ok(Loaded { tables, split, truth, file })
     }
 
-    fn tables(&self, root: &Root, split: &Split) -> Result<Tables> {
+    fn tables(&self, root: &Root, split: &Split, cameras: bool) -> Result<Tables> {
         let mut faults = Faults::default();
         let chosen = |scene: &crate::formats::nuscenes::Scene| split.scenes.contains(&*scene.name);
-        let channels = Some(std::iter::once("LIDAR_TOP").collect());
+        let channels = (!cameras).then(|| std::iter::once("LIDAR_TOP").collect());
         let choice = Choice { scene: &chosen, channels, sweeps: false, annotations: true, rest: false };
         let tables = root.tables(&choice, &mut faults)?;
         check_links(&tables, &choice, &mut faults);
@@ -113,10 +129,6 @@ impl Task {
         }
         settle(&faults, &self.root.display().to_string())?;
         Ok(tables)
-    }
-
-    fn file(&self, kind: ResultKind) -> Result<(ResultFile, Faults)> {
-        read_results(&self.results, kind, self.compatible)
     }
 }
 
@@ -141,8 +153,12 @@ impl DetectionArgs {
     /// # Errors
     /// Where root, split or results cannot be read or are not what they must be, or nothing can be written.
     pub fn run(&self) -> Result<Value> {
+        if let Some([first, second]) = self.compare.as_deref() {
+            return self.compare(first, second);
+        }
         let began = Instant::now();
-        let loaded = self.task.load(ResultKind::Detection)?;
+        let results = self.results.as_deref().ok_or_else(|| Error::mismatch("a result file", "none", "--results"))?;
+        let loaded = self.task.load(results, ResultKind::Detection, self.report.is_some())?;
         let matches = matched(&loaded);
         let metrics = Detection::new(&matches);
         let mut report = json!({ "version": 1, "kind": "detection", "split": loaded.split.name, "samples": loaded.truth.frames.len() });
@@ -151,12 +167,58 @@ impl DetectionArgs {
         {
             report.extend(summary);
         }
+        if let Some(folder) = &self.report {
+            let root = Root::open(&self.task.root, self.task.version.as_deref())?;
+            let parts = nuscenes_report::write(folder, &root, &loaded, &metrics, &matches, self.worst)?;
+            if let (Some(report), Value::Object(parts)) = (report.as_object_mut(), parts) {
+                report.extend(parts);
+            }
+        }
         write_whole(&self.output, pretty(&report).as_bytes())?;
         if let Some(path) = &self.details {
             write_whole(path, metrics.details().to_string().as_bytes())?;
         }
         Ok(report)
     }
+
+    fn compare(&self, first: &Path, second: &Path) -> Result<Value> {
+        let (a, b) = (
+            self.task.load(first, ResultKind::Detection, false).map_err(|e| e.at(first.display().to_string()))?,
+            self.task.load(second, ResultKind::Detection, false).map_err(|e| e.at(second.display().to_string()))?,
+        );
+        let (matches_a, matches_b) = (matched(&a), matched(&b));
+        let progress = Progress::new("drawing scenes", self.draws);
+        let found = Comparison::new(&a.truth, &matches_a, &matches_b, self.draws, self.seed, &|| progress.step());
+        let mut report = json!({ "version": 1, "kind": "comparison", "split": a.split.name, "seed": self.seed,
+            "first": first.display().to_string(), "second": second.display().to_string() });
+        if let (Some(report), Value::Object(rows)) = (report.as_object_mut(), found.json()) {
+            report.extend(rows);
+        }
+        write_whole(&self.output, pretty(&report).as_bytes())?;
+        Ok(report)
+    }
+}
+
+/// A comparison as a table for people.
+pub(super) fn comparison_table(report: &Value) -> String {
+    let text = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or_default();
+    let count = |key: &str| report.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let mut out = format!("A {}\nB {}\n{} scenes, drawn {} times\n\n", text("first"), text("second"), count("scenes"), count("draws"));
+    out.push_str(&format!("{:<24}{:>8} {:>8} {:>9}  {:<20} {:>8}\n", "", "A", "B", "B - A", "95 % interval", "B higher"));
+    for (name, row) in report.get("rows").and_then(Value::as_object).into_iter().flatten() {
+        let number = |value: Option<&Value>| value.and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let interval = |at: usize| number(row.get("interval_95").and_then(|i| i.get(at)));
+        out.push_str(&format!(
+            "{name:<24}{:>8.4} {:>8.4} {:>+9.4}  [{:>+8.4}, {:>+8.4}] {:>8.3}\n",
+            number(row.get("first")),
+            number(row.get("second")),
+            number(row.get("difference")),
+            interval(0),
+            interval(1),
+            number(row.get("second_higher"))
+        ));
+    }
+    out
 }
 
 /// `sensorium eval tracking`.
@@ -164,6 +226,9 @@ impl DetectionArgs {
 pub struct TrackingArgs {
     #[command(flatten)]
     task: Task,
+    /// Results in submission form
+    #[arg(long, value_name = "FILE.json")]
+    results: PathBuf,
     /// Where to write the metrics, with the devkit's field names
     #[arg(long, value_name = "METRICS.json")]
     output: PathBuf,
@@ -179,7 +244,7 @@ impl TrackingArgs {
     /// Where root, split or results cannot be read or are not what they must be, or nothing can be written.
     pub fn run(&self) -> Result<Value> {
         let began = Instant::now();
-        let loaded = self.task.load(ResultKind::Tracking)?;
+        let loaded = self.task.load(&self.results, ResultKind::Tracking, false)?;
         let predictions = Predictions::new(&loaded.file, &loaded.truth, loaded.split.official);
         let metrics = Tracking::new(&loaded.truth, &predictions);
         let mut report = json!({ "version": 1, "kind": "tracking", "split": loaded.split.name, "samples": loaded.truth.frames.len() });

@@ -10,8 +10,8 @@ use crate::eval::nuscenes::lidarseg::{CLASSES, PointClasses, PointConfusion};
 use crate::eval::nuscenes::map_iou::{MAP_CLASSES, MapCounts};
 use crate::formats::nuscenes::map::{Patch, VectorMap};
 use crate::formats::nuscenes::splits::Split;
-use crate::formats::nuscenes::{Choice, Faults, Tables, Token, check_links, yaw};
-use crate::sources::nuscenes::{Root, sweeps};
+use crate::formats::nuscenes::{Choice, Faults, Tables, Token, check_links, global_from_sensor, yaw};
+use crate::sources::nuscenes::Root;
 use crate::types::{Error, Result};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
@@ -191,7 +191,7 @@ fn location(tables: &Tables, row: usize) -> Result<&str> {
 /// The window around the LiDAR, turned by the direction of its x axis.
 fn patch(tables: &Tables, row: usize) -> Result<Patch> {
     let key = tables.key_frame(row, "LIDAR_TOP").ok_or_else(|| Error::mismatch("a LIDAR_TOP key frame", "none", "MissingKeyFrame"))?;
-    let pose = sweeps::global_from_sensor(tables, key)?;
+    let pose = global_from_sensor(tables, key)?;
     let centre = [pose.translation.x, pose.translation.y];
     Ok(Patch { centre, size: [2.0 * MAP_HALF_M; 2], angle: yaw(&pose.rotation), canvas: [MAP_CELLS; 2] })
 }

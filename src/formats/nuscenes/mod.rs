@@ -26,7 +26,7 @@ pub use records::{
 pub use results::{ATTRIBUTES, DETECTION_CLASSES, Meta, NO_ATTRIBUTE, Reading, ResultBox, ResultFile, ResultKind, TRACKING_CLASSES};
 pub use tables::{Choice, Open, Table, Tables, table};
 pub use token::Token;
-pub use values::{cloud, intrinsics, motion, rotation, yaw};
+pub use values::{cloud, global_from_sensor, intrinsics, motion, rotation, yaw};
 
 #[allow(unused_imports)] // for the links above
 use crate::types::{PointCloud, Pose};

@@ -3,10 +3,11 @@
 //! *In*: translations (metres), quaternions w, x, y, z of any length, 3x3 matrices, bytes of a `.pcd.bin`. *Out*: [`Pose`]s,
 //! [`Intrinsics`], [`PointCloud`]s. *Invariant*: what comes out is rigid and finite.
 
+use super::{SampleData, Tables};
 use crate::formats::points;
 use crate::types::num;
 use crate::types::{Error, FrameId, Intrinsics, LidarPoint, PointCloud, Pool, Pose, Result};
-use nalgebra::{Quaternion, UnitQuaternion, Vector3};
+use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion, Vector3};
 
 /// A rotation from a quaternion that need not be of unit length; `None` where it has none or is not finite.
 pub fn rotation([w, x, y, z]: [f64; 4]) -> Option<UnitQuaternion<f64>> {
@@ -58,4 +59,20 @@ pub fn cloud(bytes: &[u8], pool: &Pool<LidarPoint>) -> Result<PointCloud> {
         ring: num::level16(ring),
         lag: 0.0,
     })
+}
+
+/// World from sensor for one file.
+///
+/// # Errors
+/// Where a pose or mounting is not there or cannot be normalised.
+pub fn global_from_sensor(tables: &Tables, data: &SampleData) -> Result<Isometry3<f64>> {
+    let place = || format!("sample_data {}", data.token);
+    let absent = |what: &str| Error::mismatch(what, "none", place());
+    let ego = tables.ego_poses.get(&data.ego_pose_token).ok_or_else(|| absent("an ego_pose"))?;
+    let mounted = tables.calibrated.get(&data.calibrated_sensor_token).ok_or_else(|| absent("a calibrated_sensor"))?;
+    let motion = |translation: [f64; 3], wxyz: [f64; 4]| {
+        let turned = rotation(wxyz).ok_or_else(|| Error::mismatch("a quaternion", format!("{wxyz:?}"), place()))?;
+        Ok::<_, Error>(Isometry3::from_parts(Translation3::from(translation), turned))
+    };
+    Ok(motion(ego.translation, ego.rotation)? * motion(mounted.translation, mounted.rotation)?)
 }

@@ -5,9 +5,9 @@
 //! in f64, as map coordinates run into thousands of metres, and only the result is rounded to f32.
 
 use super::Root;
-use crate::formats::nuscenes::{SampleData, Tables, rotation};
+use crate::formats::nuscenes::{SampleData, Tables, global_from_sensor};
 use crate::types::{Error, Result, num};
-use nalgebra::{Isometry3, Matrix4, Translation3};
+use nalgebra::Matrix4;
 use rayon::prelude::*;
 
 /// Bytes of a point: x, y, z, intensity, ring as f32.
@@ -22,22 +22,6 @@ pub struct SweepCloud {
     pub counts: Vec<usize>,
     /// Seconds of each sweep before the key frame.
     pub lags: Vec<f64>,
-}
-
-/// World from sensor for one file.
-///
-/// # Errors
-/// Where a pose or mounting is not there or cannot be normalised.
-pub fn global_from_sensor(tables: &Tables, data: &SampleData) -> Result<Isometry3<f64>> {
-    let place = || format!("sample_data {}", data.token);
-    let absent = |what: &str| Error::mismatch(what, "none", place());
-    let ego = tables.ego_poses.get(&data.ego_pose_token).ok_or_else(|| absent("an ego_pose"))?;
-    let mounted = tables.calibrated.get(&data.calibrated_sensor_token).ok_or_else(|| absent("a calibrated_sensor"))?;
-    let motion = |translation: [f64; 3], wxyz: [f64; 4]| {
-        let turned = rotation(wxyz).ok_or_else(|| Error::mismatch("a quaternion", format!("{wxyz:?}"), place()))?;
-        Ok::<_, Error>(Isometry3::from_parts(Translation3::from(translation), turned))
-    };
-    Ok(motion(ego.translation, ego.rotation)? * motion(mounted.translation, mounted.rotation)?)
 }
 
 /// The last `count` sweeps up to the key frame of a sample (a row); points within the square of half side `near` are dropped.
