@@ -205,8 +205,7 @@ pub fn velocity(tables: &Tables, annotation: &SampleAnnotation) -> [f64; 3] {
     let (first, last) = (before.unwrap_or(annotation), after.unwrap_or(annotation));
     let took = seconds(last) - seconds(first);
     let most = if before.is_some() && after.is_some() { 2.0 * MOST_SECONDS } else { MOST_SECONDS };
-    // Also where a time is unknown.
-    if !(took <= most) {
+    if took.is_nan() || took > most {
         return [f64::NAN; 3];
     }
     let mut moved = last.translation;

@@ -5,6 +5,9 @@
 
 use crate::types::num;
 
+/// One cell in the fixed point of 16 binary digits that OpenCV counts in.
+pub(super) const ONE: i64 = 1 << 16;
+
 /// Cells, row after row.
 pub(super) struct Mask {
     pub(super) cells: Vec<u8>,
@@ -17,7 +20,7 @@ impl Mask {
         Self { cells: vec![0; columns * rows], columns, rows }
     }
 
-    fn set(&mut self, x: i64, y: i64, value: u8) {
+    pub(super) fn set(&mut self, x: i64, y: i64, value: u8) {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
         if x < self.columns
             && y < self.rows
@@ -27,7 +30,7 @@ impl Mask {
         }
     }
 
-    fn span(&mut self, from: i64, to: i64, y: i64, value: u8) {
+    pub(super) fn span(&mut self, from: i64, to: i64, y: i64, value: u8) {
         let last = i64::try_from(self.columns).unwrap_or(i64::MAX) - 1;
         let Ok(row) = usize::try_from(y) else { return };
         let (Ok(from), Ok(to)) = (usize::try_from(from.max(0)), usize::try_from(to.min(last))) else { return };
@@ -66,11 +69,11 @@ impl Mask {
             }
             active.retain(|(_, [_, end])| *end > y);
             crossings.clear();
-            crossings.extend(active.iter().map(|([ax, ay], [bx, by])| *ax as f64 + (bx - ax) as f64 * (y - ay) as f64 / (by - ay) as f64));
-            crossings.sort_unstable_by(f64::total_cmp);
+            crossings.extend(active.iter().map(|([ax, ay], [bx, by])| ax * ONE + (y - ay) * ((bx - ax) * ONE / (by - ay))));
+            crossings.sort_unstable();
             for pair in crossings.chunks_exact(2) {
                 let &[from, to] = pair else { continue };
-                self.span(num::round_i64(from.ceil()), num::round_i64(to.floor()), y, value);
+                self.span((from + ONE - 1).div_euclid(ONE), to.div_euclid(ONE), y, value);
             }
         }
     }
@@ -97,31 +100,6 @@ impl Mask {
             } else {
                 x += 1;
                 y += if turn { step } else { 0 };
-            }
-        }
-    }
-
-    /// An open line two cells thick with round joints.
-    pub(super) fn stroke(&mut self, path: &[[f64; 2]]) {
-        let whole: Vec<[i64; 2]> = path.iter().map(|p| p.map(|v| num::round_i64(v.trunc()))).collect();
-        for (from, to) in whole.iter().zip(whole.iter().skip(1)) {
-            let ([ax, ay], [bx, by]) = (*from, *to);
-            if [ax, ay, bx, by].iter().any(|v| v.abs() > 1 << 20) {
-                continue;
-            }
-            let (dx, dy) = ((bx - ax) as f64, (by - ay) as f64);
-            let length = dx.hypot(dy);
-            for y in ay.min(by) - 1..=ay.max(by) + 1 {
-                for x in ax.min(bx) - 1..=ax.max(bx) + 1 {
-                    let (px, py) = ((x - ax) as f64, (y - ay) as f64);
-                    let along = if length > 0.0 { (px * dx + py * dy) / length } else { 0.0 };
-                    let apart = if length > 0.0 { (px * dy - py * dx).abs() / length } else { px.hypot(py) };
-                    let beside = along >= 0.0 && along <= length && apart <= 1.0 + 1e-9;
-                    let joint = [(px, py), (px - dx, py - dy)].iter().any(|(u, v)| u.hypot(*v) <= 1.0);
-                    if beside || joint {
-                        self.set(x, y, 1);
-                    }
-                }
             }
         }
     }

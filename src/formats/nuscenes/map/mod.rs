@@ -6,6 +6,7 @@
 mod clip;
 mod draw;
 mod parse;
+mod stroke;
 
 use crate::types::num;
 use std::collections::BTreeMap;
@@ -85,8 +86,8 @@ impl Layer {
 fn cells([left, low, right, high]: [f64; 4]) -> impl Iterator<Item = (i64, i64)> {
     let sound = left <= right && low <= high && (right - left) < 1e5 && (high - low) < 1e5;
     let cell = |v: f64| num::round_i64((v / CELL_M).floor());
-    let (columns, rows) = if sound { (cell(left)..=cell(right), cell(low)..=cell(high)) } else { (1..=0, 1..=0) };
-    columns.flat_map(move |x| rows.clone().map(move |y| (x, y)))
+    let columns = sound.then(|| cell(left)..=cell(right)).into_iter().flatten();
+    columns.flat_map(move |x| (cell(low)..=cell(high)).map(move |y| (x, y)))
 }
 
 /// A map.
@@ -150,14 +151,12 @@ impl VectorMap {
         let Some(records) = self.layers.get(layer) else { return mask.cells };
         let drivable = layer == "drivable_area";
         for feature in records.near(patch.window()) {
-            let mut holes = Vec::new();
             for area in feature.areas.iter().filter(|a| a.simple || drivable) {
                 let to_cells = |path: &Path| path.iter().map(|p| patch.cell(*p)).collect::<Path>();
-                let (rings, inner) = clip::area(to_cells(&area.outer), area.holes.iter().map(to_cells), [columns as f64, rows as f64]);
+                let (rings, holes) = clip::area(to_cells(&area.outer), area.holes.iter().map(to_cells), [columns as f64, rows as f64]);
                 mask.fill(&rings, 1);
-                holes.extend(inner);
+                holes.iter().for_each(|hole| mask.fill(std::slice::from_ref(hole), 0));
             }
-            holes.iter().for_each(|hole| mask.fill(std::slice::from_ref(hole), 0));
             if !feature.line.is_empty() && layer != "traffic_light" {
                 let line: Path = feature.line.iter().map(|p| patch.cell(*p)).collect();
                 clip::line(&line, [columns as f64, rows as f64]).iter().for_each(|piece| mask.stroke(piece));
