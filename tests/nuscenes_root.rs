@@ -1,5 +1,14 @@
 //! The nuScenes loader against the public devkit's answers, and every fault by name. Data that is not there is skipped with a printed line.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    missing_docs
+)]
 
 use sensorium::eval::nuscenes::truth::velocity;
 use sensorium::formats::nuscenes::map::{Patch, VectorMap};
