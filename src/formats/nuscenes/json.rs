@@ -316,7 +316,11 @@ mod tests {
     fn numbers_as_python_writes_them() {
         let mut json = Json::new(b"[1, -2.5e-3, NaN, Infinity, -Infinity, null]");
         let mut seen = Vec::new();
-        json.list(|j| Ok(seen.push(j.number()?))).unwrap();
+        json.list(|j| {
+            seen.push(j.number()?);
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(&seen[..2], &[1.0, -0.0025]);
         assert!(seen[2].is_nan() && seen[3] == f64::INFINITY && seen[4] == f64::NEG_INFINITY && seen[5].is_nan());
         assert_eq!(Json::new(b" 1767600002057726 ").integer().unwrap(), 1_767_600_002_057_726);
