@@ -1,5 +1,9 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
+mod fragments;
+mod kernels;
+mod surround;
+
 use super::machine::Machine;
 use super::{Ending, Format, Result, output};
 use crate::runtime::{
@@ -19,6 +23,8 @@ pub enum Verb {
     Runtime(Args),
     /// nuScenes metrics, sweeps put together, map windows
     Eval(super::bench_eval::Args),
+    /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
+    Kernels(kernels::Args),
 }
 
 /// Arguments of a benchmark.
@@ -34,6 +40,7 @@ pub(super) fn bench(verb: &Verb) -> Result {
     let args = match verb {
         Verb::Runtime(args) => args,
         Verb::Eval(args) => return super::bench_eval::bench(args),
+        Verb::Kernels(args) => return kernels::kernels(args),
     };
     let rows = vec![hops()?, latest()?, offline()?];
     let kept = rows.iter().all(|r| r.kept);

@@ -3,11 +3,14 @@
 //! *In*: folders whose pictures belong together by file stem (the name without its ending). *Out*: the report, also written to
 //! `--output`. *Invariant*: files are replaced whole or not at all; the report does not depend on the number of threads.
 
-mod files;
+pub(in crate::cli) mod files;
+mod fragments;
 mod labels;
 pub mod nuscenes;
 pub mod nuscenes_labels;
 mod nuscenes_report;
+
+pub use fragments::FragmentsArgs;
 
 use crate::eval::fusion::{Family, Grey, Scorer, Scores};
 use crate::eval::segmentation::{Confusion, matrix_picture};
@@ -261,6 +264,7 @@ pub fn table(report: &Value) -> String {
         Some("tracking") => return nuscenes::tracking_table(report),
         Some("lidarseg") => return nuscenes_labels::lidarseg_table(report),
         Some("map") => return nuscenes_labels::map_table(report),
+        Some("fragments") => return fragments::table(report),
         _ => {}
     }
     let line = |name: &str, value: &Value| match value.as_f64() {

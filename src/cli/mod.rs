@@ -10,6 +10,7 @@ mod check_data;
 mod doctor;
 pub mod eval;
 mod forward;
+mod fragments;
 mod machine;
 mod models;
 mod output;
@@ -70,6 +71,9 @@ enum Verb {
     Eval(EvalVerb),
     /// One bare pass of a network: tensors in, named tensors out.
     Forward(forward::Args),
+    /// Torn picture fragments: tear a picture, find pairs that fit.
+    #[command(subcommand)]
+    Fragments(fragments::Verb),
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
@@ -93,6 +97,8 @@ enum EvalVerb {
     /// Segmentation of nuScenes' maps seen from above: IoU of six classes at seven thresholds, as BEVFusion scores it
     #[command(disable_version_flag = true)]
     Map(Eval<eval::nuscenes_labels::MapArgs>),
+    /// Recall@k, registration recall and assembly scores of torn picture fragments
+    Fragments(Eval<eval::FragmentsArgs>),
 }
 
 /// What is scored, and how the averages are printed; the file always holds everything.
@@ -113,6 +119,7 @@ fn evaluate(verb: &EvalVerb) -> Result {
         EvalVerb::Tracking(args) => (args.what.run()?, args.format),
         EvalVerb::Lidarseg(args) => (args.what.run()?, args.format),
         EvalVerb::Map(args) => (args.what.run()?, args.format),
+        EvalVerb::Fragments(args) => (args.what.run()?, args.format),
     };
     match format {
         Format::Text => output::result(&eval::table(&report))?,
@@ -136,6 +143,7 @@ pub fn main() -> ExitCode {
         Verb::Bench(verb) => bench::bench(&verb),
         Verb::Eval(verb) => evaluate(&verb),
         Verb::Forward(args) => forward::forward(&args),
+        Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),
     };
     match outcome {
