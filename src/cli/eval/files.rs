@@ -90,7 +90,7 @@ pub(super) fn encode_png(picture: &image::RgbImage) -> Result<Vec<u8>> {
 }
 
 /// Writes beside the goal and renames, so that the file is the old or the new one, never a part.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(in crate::cli) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
     let name = path.file_name().ok_or_else(|| Error::mismatch("a file", "no file name", path.display().to_string()))?;
