@@ -7,6 +7,7 @@ mod bench;
 mod bench_eval;
 mod check;
 mod check_data;
+mod convert;
 mod doctor;
 pub mod eval;
 mod forward;
@@ -69,6 +70,9 @@ enum Verb {
     /// Score results against truth, or fused pictures against what they were fused from.
     #[command(subcommand)]
     Eval(EvalVerb),
+    /// 3D detections from one convention into another: submissions, MMDetection3D, KITTI, COCO.
+    #[command(disable_version_flag = true)]
+    Convert(convert::Args),
     /// One bare pass of a network: tensors in, named tensors out.
     Forward(forward::Args),
     /// Torn picture fragments: tear a picture, find pairs that fit.
@@ -142,6 +146,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Bench(verb) => bench::bench(&verb),
         Verb::Eval(verb) => evaluate(&verb),
+        Verb::Convert(args) => convert::convert(&args),
         Verb::Forward(args) => forward::forward(&args),
         Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),

@@ -13,6 +13,7 @@ pub mod map_iou;
 pub mod matching;
 pub mod plots;
 pub mod predictions;
+pub mod submit;
 pub mod tracking;
 pub mod truth;
 pub mod view;

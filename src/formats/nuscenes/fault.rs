@@ -157,10 +157,16 @@ impl Faults {
     }
     /// Takes over what another list holds.
     pub fn merge(&mut self, other: Self) {
-        for (key, count) in other.counts {
+        let mut beyond = other.counts;
+        for fault in other.list {
+            if let Some(count) = beyond.get_mut(&(fault.kind, fault.severity, fault.file.clone())) {
+                *count -= 1;
+            }
+            self.add(fault);
+        }
+        for (key, count) in beyond {
             *self.counts.entry(key).or_default() += count;
         }
-        self.list.extend(other.list);
     }
     /// Those that were kept, in the order they were found.
     pub fn list(&self) -> &[Fault] {

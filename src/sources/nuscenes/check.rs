@@ -14,6 +14,8 @@ use std::io::{Read, Seek, SeekFrom};
 
 /// Bytes of a LiDAR point.
 const POINT: usize = 20;
+/// Files that are checked as one piece of work.
+const PIECE: usize = 1024;
 
 /// Checks tables and files; `step` is told of each file.
 ///
@@ -26,16 +28,21 @@ pub fn check(root: &Root, total: impl FnOnce(usize), step: &(dyn Fn() + Sync)) -
     key_frames(&tables, &mut faults);
     splits(root, &tables, &mut faults);
     total(tables.sample_data.rows().len());
-    let found: Vec<Vec<Fault>> = tables
+    // In pieces, so that a root without any file is no flood in memory.
+    let found: Vec<Faults> = tables
         .sample_data
         .rows()
-        .par_iter()
-        .map(|data| {
-            step();
-            file(root, &tables, data)
+        .par_chunks(PIECE)
+        .map(|piece| {
+            let mut of_piece = Faults::default();
+            for data in piece {
+                step();
+                of_piece.extend(file(root, &tables, data));
+            }
+            of_piece
         })
         .collect();
-    faults.extend(found.into_iter().flatten());
+    found.into_iter().for_each(|f| faults.merge(f));
     labels(root, &tables, &mut faults);
     maps(root, &tables, &mut faults);
     Ok((tables, faults))
