@@ -16,7 +16,7 @@ use crate::eval::fusion::{Family, Grey, Scorer, Scores};
 use crate::eval::segmentation::{Confusion, matrix_picture};
 use crate::eval::sheet::{self, SheetRow};
 use crate::types::{Error, Result};
-pub(super) use files::{Progress, write_whole};
+pub(in crate::cli) use files::{Progress, write_whole};
 use files::{decode, encode_png, list, partner, read, thumbnail};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
