@@ -13,6 +13,7 @@ mod machine;
 mod models;
 mod output;
 mod run;
+mod world;
 
 pub use output::Format;
 
@@ -74,6 +75,9 @@ enum Verb {
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
+    /// The embedded world: data sets with their truth, pictures of it.
+    #[command(subcommand)]
+    World(world::Verb),
 }
 
 #[derive(Subcommand)]
@@ -126,6 +130,7 @@ pub fn main() -> ExitCode {
         Verb::Forward(args) => forward::forward(&args),
         Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),
+        Verb::World(verb) => world::world(&verb),
     };
     match outcome {
         Ok(ending) => ending.into(),
