@@ -12,6 +12,7 @@ pub mod loader;
 mod options;
 pub mod segmif;
 mod taps;
+mod torch;
 pub mod weights;
 
 pub use card::{CARDS, Card};
