@@ -1,5 +1,7 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
+mod models;
+
 use super::machine::Machine;
 use super::{Ending, Format, Result, output};
 use crate::runtime::{
@@ -17,6 +19,8 @@ use std::time::Duration;
 pub enum Verb {
     /// Hand-over between threads, policies under load, memory over 10,000 bundles
     Runtime(Args),
+    /// Networks: parameters, multiply-adds, time, memory, operators; and our kernels against plain tensor operations
+    Models(models::Args),
 }
 
 /// Arguments of a benchmark.
@@ -29,7 +33,13 @@ pub struct Args {
 
 /// Times what was asked for; a broken bar is exit 1.
 pub(super) fn bench(verb: &Verb) -> Result {
-    let Verb::Runtime(args) = verb;
+    match verb {
+        Verb::Runtime(args) => runtime(args),
+        Verb::Models(args) => models::models(args),
+    }
+}
+
+fn runtime(args: &Args) -> Result {
     let rows = vec![hops()?, latest()?, offline()?];
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;

@@ -5,11 +5,13 @@
 //!
 //! [`build`] makes a network of [`card::CARDS`] by name, from a file or a seed; [`forward`] runs one bare pass.
 
+pub mod bench;
 pub mod blocks;
 pub mod card;
 pub mod device;
 pub mod loader;
 mod options;
+pub mod profile;
 pub mod segmif;
 mod taps;
 mod torch;
@@ -37,6 +39,11 @@ pub trait Model: Send {
     /// # Errors
     /// An input is missing or has the wrong shape.
     fn run(&self, inputs: &Inputs<'_>, taps: &mut Taps) -> Result<()>;
+
+    /// Inputs of a height and a width for timing, if the network is timed by size.
+    fn example(&self, _height: usize, _width: usize) -> Option<Named> {
+        None
+    }
 }
 
 /// Where a network's parameters come from.

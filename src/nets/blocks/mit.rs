@@ -4,11 +4,10 @@
 //! *Invariant*: H and W are at least [`Mit::SMALLEST`]; the reducing convolution rounds down, patch embedding rounds up.
 //! Xie et al., "SegFormer", NeurIPS 2021. No attention map over all pixels is held: keys are reduced, and the fused operator tiles them.
 
+use super::ops::attention;
 use super::{Activation, Conv, ConvShape, LayerNorm, Linear, to_image, to_tokens};
 use crate::nets::loader::Loader;
 use burn::tensor::Tensor;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 
 /// Sizes of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,7 +205,7 @@ impl ReducedAttention {
         let key_value = self.key_value.forward(source);
         let key = self.split(key_value.clone().narrow(2, 0, channels));
         let value = self.split(key_value.narrow(2, channels, channels));
-        let mixed = attention(self.split(query), key, value, None, None, AttentionModuleOptions::default());
+        let mixed = attention(self.split(query), key, value);
         self.output.forward(mixed.swap_dims(1, 2).reshape([batch, tokens, channels]))
     }
 

@@ -7,6 +7,7 @@ mod conv;
 mod dense;
 mod linear;
 mod mit;
+pub mod ops;
 
 pub use conv::{Activation, Conv, ConvNorm, ConvShape, batch_norm};
 pub use dense::DenseBlock;
@@ -14,7 +15,6 @@ pub use linear::{LayerNorm, Linear, channel_mix};
 pub use mit::{Mit, MitConfig, StageConfig, StageOutput};
 
 use burn::tensor::Tensor;
-use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 
 /// Bilinear resize with half-pixel centres (PyTorch's `align_corners = false`); the same size costs nothing.
@@ -23,7 +23,7 @@ pub fn resize(image: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     if [height, width] == size {
         return image;
     }
-    interpolate(image, InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size(size).with_align_corners(false))
+    ops::interpolate(image, InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size(size).with_align_corners(false))
 }
 
 /// An image as tokens, row by row; a view where the backend has strides.
