@@ -6,7 +6,7 @@ mod support;
 
 use burn::tensor::{Device, TensorData};
 use sensorium::nets::segmif::{Plane, SegMif, SegMifConfig};
-use sensorium::nets::{Model, Named, Origin, TapChoice, Weights, build, card, forward};
+use sensorium::nets::{Model, Named, Origin, TapChoice, Weights, build, build_with, card, forward};
 use std::time::Instant;
 
 fn inputs() -> Named {
@@ -37,6 +37,65 @@ fn every_tensor_of_the_fixture_agrees() {
     assert_eq!(bare.keys().collect::<Vec<_>>(), ["fused", "fused_rgb", "logits", "logits_full"]);
     assert_eq!(bare["fused"], found["fused"]);
     assert_eq!(bare["logits"], found["logits"]);
+}
+
+/// The fixture's tensors on a GPU, within 1e-3 of each one's largest value.
+#[cfg(feature = "wgpu")]
+#[test]
+fn every_tensor_of_the_fixture_agrees_on_wgpu() {
+    let (device, what) = match sensorium::nets::pick(sensorium::nets::DeviceChoice::Wgpu) {
+        Ok(found) => found,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    println!("{what}");
+    let (model, _) = build("segmif", "base", Origin::Memory(Box::new(published())), &device).unwrap();
+    let expected = Weights::read(&support::fixture("segmif/expected.safetensors")).unwrap().tensors;
+    let found = forward(model.as_ref(), &inputs(), &TapChoice::All, &device).unwrap();
+    let largest = |name: &str| {
+        let values = expected.iter().filter(|(key, _)| key.split('@').next() == Some(name)).flat_map(|(_, data)| support::values(data));
+        values.fold(0.0, |top: f32, v| top.max(v.abs()))
+    };
+    for (name, worst) in support::compare(&expected, &found, |name| 1e-3 * largest(name)) {
+        println!("{name:32} {worst:.2e}");
+    }
+}
+
+/// Other weights, and a size whose quarter, eighth and so on all round up; computed by `tools/torch_segmif.py` in PyTorch.
+#[test]
+fn other_weights_on_an_odd_size_agree_with_an_independent_definition() {
+    let device = Device::flex();
+    let manifest = serde_json::from_str(&std::fs::read_to_string(support::fixture("segmif/manifest.json")).unwrap()).unwrap();
+    let weights = Weights { tensors: support::tensors_of_seed(&manifest, 2), place: "seed 2".to_owned() };
+    let (model, _) = build("segmif", "base", Origin::Memory(Box::new(weights)), &device).unwrap();
+    let image = |name: &str, channels: usize| {
+        let values = support::fill(&format!("input:{name}"), channels * 70 * 93, 0.0, 1.0, 2);
+        (name.to_owned(), TensorData::new(values, [1, channels, 70, 93]))
+    };
+    let inputs = [image("ir", 1), image("vis", 3), image("mask", 1)].into();
+    let found = forward(model.as_ref(), &inputs, &TapChoice::None, &device).unwrap();
+    let expected = Weights::read(&support::fixture("segmif/odd_size.safetensors")).unwrap().tensors;
+    let tolerance = |name: &str| if name.starts_with("fused") { 2e-5 } else { 1e-4 };
+    for (name, worst) in support::compare(&expected, &found, tolerance) {
+        println!("{name:32} {worst:.2e}");
+    }
+}
+
+#[test]
+fn without_a_prior_the_key_says_what_takes_its_place() {
+    let device = Device::flex();
+    let run = |changes: &str, mask: Option<&str>| {
+        let (model, _) = build_with("segmif", "tiny", Origin::Seed(1), &changes.parse().unwrap(), &device).unwrap();
+        let mut named = inputs();
+        named.remove("mask");
+        if let Some(name) = mask {
+            named.insert("mask".to_owned(), named[name].clone());
+        }
+        forward(model.as_ref(), &named, &TapChoice::None, &device).unwrap().remove("fused").unwrap()
+    };
+    assert_eq!(run("prior = 'infrared'", None), run("", Some("ir")));
+    assert_ne!(run("prior = 'infrared'", None), run("", None));
+    assert_eq!(run("", None), run("prior = 'visible'", None));
+    assert_ne!(run("", None), run("plane = 'red'", None));
 }
 
 #[test]
