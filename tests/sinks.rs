@@ -288,7 +288,7 @@ fn the_console_says_what_is_missing() {
 fn the_null_sink_counts() {
     let mut sink = NullConfig::default().build().unwrap();
     run(&mut sink, 0..4);
-    assert_eq!((sink.packets(), sink.outcomes()), (4, 21));
+    assert_eq!((sink.packets(), sink.outcomes()), (4, 30));
 }
 
 #[cfg(feature = "viewer")]

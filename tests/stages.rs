@@ -360,8 +360,8 @@ fn fused_pictures_of_real_pairs_beat_both_inputs() {
         println!("skipped: {} is not here", root.display());
         return;
     }
-    // RoadScene's infrared is stretched to the full range, so its entropy is hard to beat.
-    for (folder, which) in [("msrs/train", 0..4), ("msrs/test", 0..3), ("roadscene", 1..3)] {
+    // RoadScene's infrared is stretched to the full range: its entropy and deviation are out of reach.
+    for (folder, which) in [("msrs/train", 0..4), ("msrs/test", 0..4), ("roadscene", 1..3)] {
         let [infrared, visible, fused] = mean_measures(&root.join(folder));
         println!("{folder}: infrared {infrared:.2?}, visible {visible:.2?}, fused {fused:.2?} (EN, AG, SF, SD)");
         for i in which {

@@ -6,7 +6,7 @@
 //! The prior is the network's third input. The published models were trained towards the grey picture that a visual-saliency fusion makes
 //! of the pair; where no such picture existed, their authors put in the visible one.
 
-use super::fuse_image::{FusionMethod, GuidedFusion};
+use super::fuse_image::{Fusion, FusionMethod};
 use super::planes;
 use super::segment::{Score, Segmented, segment};
 use crate::nets::segmif::{Plane, Prior, SegMif};
@@ -25,8 +25,8 @@ pub enum PriorChoice {
     Infrared,
     /// The larger of both at each pixel.
     Maximum,
-    /// The luma of our saliency-weighted guided-filter fusion, the nearest to what the published models were trained towards.
-    Saliency,
+    /// The luma of the pair's classical fusion (Laplacian pyramids), the nearest here to what the published models were trained towards.
+    Classical,
 }
 
 /// How a pair is put in.
@@ -46,13 +46,13 @@ pub struct FuseSegment {
     network: SegMif,
     device: Device,
     entry: Entry,
-    fusion: GuidedFusion,
+    fusion: Fusion,
 }
 
 impl FuseSegment {
     /// Runs `network`, which lives on `device`.
     pub fn new(network: SegMif, device: Device, entry: Entry) -> Self {
-        Self { network, device, entry, fusion: GuidedFusion::default() }
+        Self { network, device, entry, fusion: Fusion::default() }
     }
 
     /// Fuses a pair into `fused` (interleaved RGB of the visible picture's size) and, unless `scores` is `None`, segments the result.
@@ -84,8 +84,8 @@ impl FuseSegment {
                 PriorChoice::Visible => Prior::Visible.of(&infrared, &visible),
                 PriorChoice::Infrared => Prior::Infrared.of(&infrared, &visible),
                 PriorChoice::Maximum => Prior::Maximum.of(&infrared, &visible),
-                PriorChoice::Saliency => {
-                    self.fusion.fuse(FusionMethod::Saliency, thermal, rgb, fused)?;
+                PriorChoice::Classical => {
+                    self.fusion.fuse(FusionMethod::Pyramid, thermal, rgb, fused)?;
                     planes::upload(planes::luma_plane(fused), one, &self.device)
                 }
             },

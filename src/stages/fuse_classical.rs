@@ -1,10 +1,10 @@
-//! Infrared and visible in one colour picture by guided filtering, without a network.
+//! Infrared and visible in one colour picture, without a network.
 //!
 //! *In*: a thermal and a colour picture of equal size, aligned. *Out*: `Outcome::Fused` in the visible camera's picture.
 //! *Invariant*: same size as the inputs; the same pair gives the same picture. Method: [`crate::heads::fuse_image`].
 
 use super::pick;
-use crate::heads::fuse_image::{FusionMethod, GuidedFusion};
+use crate::heads::fuse_image::{Fusion, FusionMethod};
 use crate::runtime::{Cx, Outlet, Stage, StageInfo};
 use crate::types::{Outcome, OutcomeKind, Packet, Pool, Result, RgbImage, SensorId};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub struct FuseClassicalConfig {
     pub infrared: SensorId,
     /// The colour camera, aligned to it pixel by pixel.
     pub visible: SensorId,
-    /// `saliency` (default) or `gff`, the method as published.
+    /// `pyramid` (default) or `gff`.
     #[serde(default)]
     pub method: FusionMethod,
 }
@@ -32,7 +32,7 @@ impl FuseClassicalConfig {
     /// # Errors
     /// Never today.
     pub fn build(self) -> Result<FuseClassical> {
-        Ok(FuseClassical { config: self, fusion: GuidedFusion::default(), pool: Pool::new(IDLE) })
+        Ok(FuseClassical { config: self, fusion: Fusion::default(), pool: Pool::new(IDLE) })
     }
 }
 
@@ -40,7 +40,7 @@ impl FuseClassicalConfig {
 #[derive(Debug)]
 pub struct FuseClassical {
     config: FuseClassicalConfig,
-    fusion: GuidedFusion,
+    fusion: Fusion,
     pool: Pool<u8>,
 }
 

@@ -3,7 +3,7 @@
 //! *In / Out*: NCHW images. *Invariant*: BatchNorm (evaluation mode) is folded into the convolution's weight and bias once, when the block
 //! is loaded; a pass is one convolution and one activation. [`ConvNorm::forward`] is the one seam: a faster kernel goes in there.
 
-use super::ops::{conv2d, gelu, relu};
+use super::ops::{conv2d, gelu, relu, silu};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
@@ -17,6 +17,8 @@ pub enum Activation {
     Relu,
     /// The exact (erf) GELU.
     Gelu,
+    /// x sigmoid(x), also called swish.
+    Silu,
 }
 
 impl Activation {
@@ -26,6 +28,7 @@ impl Activation {
             Self::None => x,
             Self::Relu => relu(x),
             Self::Gelu => gelu(x),
+            Self::Silu => silu(x),
         }
     }
 }

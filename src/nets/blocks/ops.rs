@@ -45,11 +45,12 @@ pub fn context(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
     operator(Class::Attention, batch * rows * inner * columns, || a.matmul(b))
 }
 
-/// Scaled dot-product attention, `[batch, heads, tokens, channels of a head]`.
-pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+/// Scaled dot-product attention, `[batch, heads, tokens, channels of a head]`; `bias` is added to the scores, `scale` replaces the usual one.
+pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, bias: Option<Tensor<4>>, scale: Option<f64>) -> Tensor<4> {
     let ([batch, heads, queries, width], [_, _, keys, _], [_, _, _, out]) = (query.dims(), key.dims(), value.dims());
     let macs = batch * heads * queries * keys * (width + out);
-    operator(Class::Attention, macs, || module::attention(query, key, value, None, None, AttentionModuleOptions::default()))
+    let options = AttentionModuleOptions { scale, ..AttentionModuleOptions::default() };
+    operator(Class::Attention, macs, || module::attention(query, key, value, None, bias, options))
 }
 
 /// Normalisation over the last axis.
@@ -65,6 +66,11 @@ pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// The exact (erf) GELU.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     operator(Class::Activation, 0, || activation::gelu(x))
+}
+
+/// x times its logistic function.
+pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    operator(Class::Activation, 0, || activation::silu(x))
 }
 
 /// max(x, 0) + slope min(x, 0).
