@@ -6,7 +6,7 @@ mod support;
 
 use burn::tensor::{Device, TensorData};
 use sensorium::nets::segmif::{Plane, SegMif, SegMifConfig};
-use sensorium::nets::{Model, Named, Origin, TapChoice, Weights, build, build_with, card, forward};
+use sensorium::nets::{Leaves, Loader, Model, Named, Origin, TapChoice, Weights, build, build_with, card, forward};
 use std::time::Instant;
 
 fn inputs() -> Named {
@@ -77,6 +77,57 @@ fn other_weights_on_an_odd_size_agree_with_an_independent_definition() {
     let tolerance = |name: &str| if name.starts_with("fused") { 2e-5 } else { 1e-4 };
     for (name, worst) in support::compare(&expected, &found, tolerance) {
         println!("{name:32} {worst:.2e}");
+    }
+}
+
+/// One number that depends on every parameter, and the leaves it was made of.
+fn loss(leaves: Leaves) -> (burn::Tensor<1>, Leaves) {
+    let device = Device::flex().autodiff();
+    let mut loader = Loader::from_leaves(leaves, 1, &device);
+    let changes = "encoder = 'b0'\nembedding = 16\nchannels = 8\ngrowth = 4".parse().unwrap();
+    let network = SegMif::from_loader(&mut loader, "tiny", &changes).unwrap();
+    let image = |name: &str, channels: usize| {
+        let values = support::fill(name, channels * 40 * 40, 0.0, 1.0, 1);
+        burn::Tensor::<4>::from_data(TensorData::new(values, [1, channels, 40, 40]), &device)
+    };
+    let fused = network.fuse(image("ir", 1), image("vis", 3), image("mask", 1), Plane::Luminance).unwrap();
+    let logits = network.segment(fused.rgb).unwrap();
+    let loss = fused.luminance.powf_scalar(2.0).mean() + logits.powf_scalar(2.0).mean();
+    (loss, loader.into_leaves())
+}
+
+#[test]
+fn every_parameter_is_a_leaf_whose_gradient_is_that_of_finite_differences() {
+    let (whole, leaves) = loss(Leaves::new());
+    let gradients = whole.backward();
+    let of = |name: &str| leaves[name].grad(&gradients).map(|g| support::values(&g.into_data()).to_vec());
+    let missing: Vec<&String> = leaves.keys().filter(|name| of(name).is_none_or(|g| g.iter().any(|v| !v.is_finite()))).collect();
+    assert!(missing.is_empty() && leaves.len() > 250, "{} leaves, without a gradient: {missing:?}", leaves.len());
+    for name in [
+        "fusion.conv1_ir.weight",
+        "fusion.relu.weight",
+        "fusion.DRDB2.Dcov3.weight",
+        "fusion.ffm.cross.channel_proj3.weight",
+        "seg.denoise_net.encoder.block2.0.attn.kv.weight",
+        "seg.denoise_net.decoder.linear_fuse.bn.weight",
+        "seg.denoise_net.decoder.linear_c3.proj.weight",
+    ] {
+        let gradient = of(name).unwrap();
+        // The place where it matters most.
+        let (index, wanted) = gradient.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap();
+        let at = |step: f32| {
+            let device = Device::flex().autodiff();
+            let mut changed = leaves.clone();
+            let mut values = support::values(&leaves[name].clone().into_data()).to_vec();
+            values[index] += step;
+            let count = values.len();
+            changed.insert(name.to_owned(), burn::Tensor::from_data(TensorData::new(values, [count]), &device).require_grad());
+            f64::from(support::values(&loss(changed).0.into_data())[0])
+        };
+        let step = 4e-3_f32;
+        let found = (at(step) - at(-step)) / f64::from(2.0 * step);
+        println!("{name}: {wanted:e} by the graph, {found:e} by differences");
+        assert!((found - f64::from(*wanted)).abs() <= 0.03 * f64::from(wanted.abs()) + 2e-5, "{name}: {wanted} {found}");
     }
 }
 

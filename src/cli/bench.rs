@@ -1,5 +1,6 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
+mod eval;
 mod models;
 
 use super::machine::Machine;
@@ -21,6 +22,8 @@ pub enum Verb {
     Runtime(Args),
     /// Networks: parameters, multiply-adds, time, memory, operators; and our kernels against plain tensor operations
     Models(models::Args),
+    /// Evaluators, from files to the report
+    Eval(eval::Args),
 }
 
 /// Arguments of a benchmark.
@@ -36,6 +39,7 @@ pub(super) fn bench(verb: &Verb) -> Result {
     match verb {
         Verb::Runtime(args) => runtime(args),
         Verb::Models(args) => models::models(args),
+        Verb::Eval(args) => eval::eval(args),
     }
 }
 

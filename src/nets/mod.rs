@@ -20,7 +20,7 @@ pub mod weights;
 
 pub use card::{CARDS, Card};
 pub use device::{DeviceChoice, pick};
-pub use loader::{Init, Loader, Misshapen, Report};
+pub use loader::{Init, Leaves, Loader, Misshapen, Report};
 pub use options::{options, read as read_options};
 pub use taps::{TapChoice, Taps};
 pub use weights::{Named, Weights};

@@ -25,7 +25,7 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 pub fn double(image: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = image.dims();
     let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size([2 * height, 2 * width]);
-    interpolate(image, options.with_align_corners(true))
+    ops::interpolate(image, options.with_align_corners(true))
 }
 
 /// Bilinear resize with half-pixel centres (PyTorch's `align_corners = false`); the same size costs nothing.

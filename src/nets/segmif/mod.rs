@@ -114,6 +114,15 @@ impl SegMif {
         Ok((network, loader.finish(partial)?))
     }
 
+    /// Builds a preset from a loader that is already there, for training from [`Loader::from_leaves`].
+    ///
+    /// # Errors
+    /// As [`SegMif::load_with`], the weights left out.
+    pub fn from_loader(loader: &mut Loader, preset: &str, changes: &Table) -> Result<Self> {
+        let card = super::card::find(NAME, preset)?;
+        Ok(Self::assemble(loader, card, &SegMifConfig::of(card, changes)?))
+    }
+
     fn assemble(loader: &mut Loader, card: &'static Card, config: &SegMifConfig) -> Self {
         // Stored in the published files, part of no pass.
         loader.tolerate("fusion.ffm2.");
