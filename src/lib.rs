@@ -21,6 +21,7 @@
 
 pub mod types;
 
+pub mod carla;
 pub mod eval;
 pub mod formats;
 pub mod heads;

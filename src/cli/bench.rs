@@ -1,7 +1,11 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
-mod eval;
+mod fragments;
+pub(super) mod fusion;
+mod kernels;
 mod models;
+mod surround;
+mod world;
 
 use super::machine::Machine;
 use super::{Ending, Format, Result, output};
@@ -23,7 +27,14 @@ pub enum Verb {
     /// Networks: parameters, multiply-adds, time, memory, operators; and our kernels against plain tensor operations
     Models(models::Args),
     /// Evaluators, from files to the report
-    Eval(eval::Args),
+    Eval(measures::Args),
+=======
+    /// nuScenes metrics, sweeps put together, map windows
+    Eval(super::bench_measures::Args),
+    /// The embedded world: a driving rig, one larger camera, loading the largest town
+    World(Args),
+    /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
+    Kernels(kernels::Args),
 }
 
 /// Arguments of a benchmark.
@@ -36,15 +47,14 @@ pub struct Args {
 
 /// Times what was asked for; a broken bar is exit 1.
 pub(super) fn bench(verb: &Verb) -> Result {
-    match verb {
-        Verb::Runtime(args) => runtime(args),
-        Verb::Models(args) => models::models(args),
-        Verb::Eval(args) => eval::eval(args),
-    }
-}
-
-fn runtime(args: &Args) -> Result {
-    let rows = vec![hops()?, latest()?, offline()?];
+    /// Networks: parameters, multiply-adds, time, memory, operators; and our kernels against plain tensor operations
+    Models(models::Args),
+    let (args, rows) = match verb {
+        Verb::Runtime(args) => (args, vec![hops()?, latest()?, offline()?]),
+        Verb::World(args) => (args, world::rows()?),
+        Verb::Eval(args) => return super::bench_eval::bench(args),
+        Verb::Kernels(args) => return kernels::kernels(args),
+    };
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;
     Ok(if kept { Ending::Done } else { Ending::No })

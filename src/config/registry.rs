@@ -148,6 +148,7 @@ impl Default for Registry {
             "kitti", sources::KittiConfig, "a KITTI drive (raw) or frame folder (object)";
             "nuscenes", sources::NuscenesConfig, "a nuScenes root: cameras, LiDAR, ego pose";
             "fragments", sources::FragmentsConfig, "a folder of torn-picture fragments";
+            "world", sources::WorldSourceConfig, "the embedded world: a town, traffic, sensors of every kind, and the truth";
             "recording", sources::RecordingConfig, "an MCAP recording of a former run";
             #[cfg(feature = "opencv")] "video", sources::VideoConfig, "a video file or a V4L2/USB camera";
         ];
@@ -157,7 +158,12 @@ impl Default for Registry {
             "project", stages::ProjectConfig, "LiDAR points into cameras";
             "depth_cloud", stages::DepthCloudConfig, "depth and colour to a coloured cloud";
             "voxel", stages::VoxelConfig, "a cloud to occupied voxels";
+            "fuller", stages::FullerConfig, "cameras and LiDAR to boxes and map layers (FULLER)";
+            "track", stages::TrackConfig, "boxes followed over time";
             "fuse_classical", stages::FuseClassicalConfig, "infrared and visible to one picture, without weights";
+            "pairingnet", stages::PairingnetConfig, "torn fragments to pairs that fit, searched and matched by PairingNet";
+            "pair_outlines", stages::PairOutlinesConfig, "torn fragments to pairs that fit, by border and colour, without weights";
+            "letfuser", stages::LetfuserConfig, "RGB-D of one or three cameras to classes, map, way points and control, by the network LeTFuser";
             "segmif", stages::SegmifConfig, "infrared and visible to one picture and its classes, by the network SegMiF";
         ];
         let mut sinks: Vec<Kind<dyn Sink>> = kinds![Policy::Latest;

@@ -11,8 +11,7 @@ pub use fragments::{Fragments, FragmentsConfig};
 pub use ir_visible::{IrVisible, IrVisibleConfig};
 pub use rgbd::{Rgbd, RgbdConfig};
 mod kitti;
-mod nuscenes;
-mod nuscenes_tables;
+pub mod nuscenes;
 mod player;
 
 pub use kitti::{KittiConfig, KittiLayout};
@@ -21,7 +20,9 @@ pub use player::Player;
 mod recording;
 #[cfg(feature = "opencv")]
 mod video;
+mod world;
 
 pub use recording::{RecordingConfig, RecordingSource, read_recording, recorded_bundles};
 #[cfg(feature = "opencv")]
 pub use video::{VideoConfig, VideoSource};
+pub use world::{WorldEgo, WorldSource, WorldSourceConfig};

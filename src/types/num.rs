@@ -19,6 +19,33 @@ pub fn level(value: f32) -> u8 {
 pub fn level16(value: f32) -> u16 {
     value.round() as u16
 }
+/// A small whole number as a float; beyond 24 bits the nearest.
+#[inline]
+pub const fn count_f32(value: u32) -> f32 {
+    value as f32
+}
+/// A whole number as a float; beyond 24 bits the nearest.
+#[inline]
+pub const fn int_f32(value: i32) -> f32 {
+    value as f32
+}
+/// The largest whole number below, saturating; NaN becomes 0. Without a call into the mathematics library.
+#[inline]
+pub fn floor_i32(value: f32) -> i32 {
+    let cut = value as i32;
+    cut.saturating_sub(i32::from((cut as f32) > value))
+}
+/// The smallest whole number above, saturating; NaN becomes 0.
+#[inline]
+pub fn ceil_i32(value: f32) -> i32 {
+    let cut = value as i32;
+    cut.saturating_add(i32::from((cut as f32) < value))
+}
+/// The lowest 32 bits.
+#[inline]
+pub const fn low_u32(value: u64) -> u32 {
+    (value & 0xffff_ffff) as u32
+}
 /// The pixel column or row that holds a coordinate (pixel centres at integers), or `None` outside `0..size`.
 pub fn pixel(coordinate: f64, size: usize) -> Option<usize> {
     let nearest = coordinate.round();
@@ -28,6 +55,14 @@ pub fn pixel(coordinate: f64, size: usize) -> Option<usize> {
 pub fn cell(coordinate: f64, count: usize) -> Option<usize> {
     let floor = coordinate.floor();
     (floor >= 0.0 && floor < count as f64).then_some(floor as usize)
+}
+/// Whole part of a number, rounded towards zero, saturating; NaN becomes 0.
+pub const fn trunc_i32(value: f32) -> i32 {
+    value as i32
+}
+/// To `i32`, saturating.
+pub fn i32(value: usize) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
 }
 /// To `u32`, saturating.
 pub fn u32(value: usize) -> u32 {

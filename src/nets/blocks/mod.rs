@@ -10,6 +10,7 @@ mod dense;
 mod linear;
 mod mit;
 pub mod ops;
+mod swin;
 
 pub use attention::Heads;
 pub use conv::{Activation, Conv, ConvNorm, ConvShape, batch_norm};
@@ -17,6 +18,7 @@ pub use cvt::{Cvt, CvtConfig, CvtStage, ScoreScale};
 pub use dense::DenseBlock;
 pub use linear::{LayerNorm, Linear, Mlp, channel_mix};
 pub use mit::{Mit, MitConfig, StageConfig, StageOutput};
+pub use swin::{Swin, SwinConfig};
 
 use burn::tensor::Tensor;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
