@@ -1,7 +1,7 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
 mod fragments;
-pub(super) mod fusion;
+mod fusion;
 mod kernels;
 mod models;
 mod surround;
@@ -26,11 +26,10 @@ pub enum Verb {
     Runtime(Args),
     /// Networks: parameters, multiply-adds, time, memory, operators; and our kernels against plain tensor operations
     Models(models::Args),
-    /// Evaluators, from files to the report
-    Eval(measures::Args),
-=======
+    /// Measures of fused pictures, from files to the report
+    Fusion(fusion::Args),
     /// nuScenes metrics, sweeps put together, map windows
-    Eval(super::bench_measures::Args),
+    Eval(super::bench_eval::Args),
     /// The embedded world: a driving rig, one larger camera, loading the largest town
     World(Args),
     /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
@@ -47,11 +46,11 @@ pub struct Args {
 
 /// Times what was asked for; a broken bar is exit 1.
 pub(super) fn bench(verb: &Verb) -> Result {
-    /// Networks: parameters, multiply-adds, time, memory, operators; and our kernels against plain tensor operations
-    Models(models::Args),
     let (args, rows) = match verb {
         Verb::Runtime(args) => (args, vec![hops()?, latest()?, offline()?]),
         Verb::World(args) => (args, world::rows()?),
+        Verb::Models(args) => return models::models(args),
+        Verb::Fusion(args) => return fusion::fusion(args),
         Verb::Eval(args) => return super::bench_eval::bench(args),
         Verb::Kernels(args) => return kernels::kernels(args),
     };

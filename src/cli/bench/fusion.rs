@@ -1,4 +1,4 @@
-//! `sensorium bench measures`: what the evaluators cost here, from files to the report.
+//! `sensorium bench fusion`: what the evaluators cost here, from files to the report.
 //!
 //! A row is a name, a number of items and work that is timed with one and with all threads; further evaluators add theirs to [`cases`].
 
@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Arguments of `bench measures`.
+/// Arguments of `bench fusion`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Pictures or other items of each evaluator
@@ -52,7 +52,7 @@ struct Case<'a> {
 }
 
 /// Times every evaluator.
-pub(super) fn measures(args: &Args) -> Result {
+pub(super) fn fusion(args: &Args) -> Result {
     let folder = Scratch::new()?;
     let mut rows = Vec::new();
     for case in cases(&folder.0, args.items)? {
@@ -79,7 +79,7 @@ fn cases(folder: &Path, items: u32) -> Result<Vec<Case<'_>>> {
         for (kind, levels) in [("visible", visible), ("infrared", infrared), ("fused", fused)] {
             let path = folder.join(kind).join(format!("{item:05}.png"));
             let image = image::GrayImage::from_raw(WIDTH, HEIGHT, levels);
-            let image = image.ok_or_else(|| Error::mismatch("a full picture", "less", "bench measures"))?;
+            let image = image.ok_or_else(|| Error::mismatch("a full picture", "less", "bench fusion"))?;
             image.save(&path).map_err(|e| Error::mismatch("a written picture", e.to_string(), path.display().to_string()))?;
         }
     }
