@@ -4,6 +4,7 @@ mod fragments;
 mod fusion;
 mod kernels;
 mod models;
+mod semantic_cloud;
 mod surround;
 mod world;
 
