@@ -5,3 +5,5 @@
 //! vehicles are x forward, y left, z up. *Invariant*: the same town, seed and steps give the same bytes, whatever the number of threads.
 
 pub mod model;
+pub mod motion;
+pub mod scene;

@@ -1,0 +1,105 @@
+//! Where a vehicle is on the network and where it will go: a queue of lanes, a distance along the first, and a lateral shift that fades.
+//!
+//! *In / Out*: lanes and metres. *Invariant*: each lane of the queue follows from the one before by going on, never by jumping.
+
+use crate::world::scene::{Lane, LaneId, Network, Rng, Station, Turn};
+use std::collections::VecDeque;
+
+/// A place on the way ahead.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ahead {
+    /// Metres from the vehicle's middle, along the way.
+    pub(crate) distance: f64,
+    /// Where.
+    pub(crate) at: Station,
+}
+
+/// A queue of lanes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Track {
+    /// The lane where it is, then those that follow.
+    pub(crate) lanes: VecDeque<LaneId>,
+    /// Distance along the first, of the vehicle's middle.
+    pub(crate) s: f64,
+    /// Metres to the left of the lane's middle, now; fades after a lane change.
+    pub(crate) shift: f64,
+    /// The lane that was left last.
+    pub(crate) behind: Option<LaneId>,
+}
+
+impl Track {
+    /// On a lane.
+    pub(crate) fn new(lane: LaneId, s: f64) -> Self {
+        Self { lanes: VecDeque::from([lane]), s, shift: 0.0, behind: None }
+    }
+    /// The lane where it is.
+    pub(crate) fn lane<'a>(&self, net: &'a Network) -> Option<&'a Lane> {
+        net.lane(*self.lanes.front()?)
+    }
+    /// Metres of known way ahead of the middle.
+    pub(crate) fn known(&self, net: &Network) -> f64 {
+        self.lanes.iter().filter_map(|l| net.lane(*l)).map(|l| l.centre.length()).sum::<f64>() - self.s
+    }
+    /// Adds lanes by chance until so much is known. Long vehicles avoid narrow turns where they can.
+    pub(crate) fn wander(&mut self, net: &Network, metres: f64, long: bool, rng: &mut Rng) {
+        while self.known(net) < metres {
+            let Some(last) = self.lanes.back().and_then(|l| net.lane(*l)) else { return };
+            let weights: Vec<f64> = last.next.iter().map(|n| net.lane(*n).map_or(0.0, |l| weight(l, long))).collect();
+            let Some(next) = rng.weighted(&weights).and_then(|i| last.next.get(i)) else { return };
+            self.lanes.push_back(*next);
+        }
+    }
+    /// Moves on; lanes that lie behind are dropped.
+    pub(crate) fn advance(&mut self, net: &Network, metres: f64) {
+        self.s += metres;
+        while let Some(length) = self.lane(net).map(|l| l.centre.length()) {
+            if self.s <= length || self.lanes.len() < 2 {
+                break;
+            }
+            self.s -= length;
+            self.behind = self.lanes.pop_front();
+        }
+    }
+    /// The lanes ahead with the distance from the vehicle's middle to their start (negative for the first).
+    pub(crate) fn lanes_ahead<'a>(&'a self, net: &'a Network) -> impl Iterator<Item = (f64, &'a Lane)> {
+        let mut start = -self.s;
+        self.lanes.iter().filter_map(|l| net.lane(*l)).map(move |lane| {
+            let here = start;
+            start += lane.centre.length();
+            (here, lane)
+        })
+    }
+    /// Places ahead, every `step` metres up to `reach`; the shift fades over the first 25 m.
+    pub(crate) fn ahead(&self, net: &Network, reach: f64, step: f64) -> Vec<Ahead> {
+        let mut found = Vec::new();
+        let mut distance = 0.0;
+        for (start, lane) in self.lanes_ahead(net) {
+            while distance <= reach && distance - start <= lane.centre.length() {
+                let mut at = lane.centre.at(distance - start);
+                let left = self.shift * (1.0 - distance / 25.0).clamp(0.0, 1.0);
+                if left != 0.0 {
+                    [at.x, at.y] = at.beside(left);
+                }
+                found.push(Ahead { distance, at });
+                distance += step;
+            }
+        }
+        found
+    }
+    /// Where the vehicle's middle is.
+    pub(crate) fn place(&self, net: &Network) -> Option<Station> {
+        let mut at = self.lane(net)?.centre.at(self.s);
+        [at.x, at.y] = at.beside(self.shift);
+        Some(at)
+    }
+}
+
+fn weight(lane: &Lane, long: bool) -> f64 {
+    match (lane.turn, long) {
+        (Turn::Straight, true) => 1.0,
+        (Turn::Left, true) => 0.15,
+        (Turn::Right, true) => 0.01,
+        (Turn::Straight, false) => 1.2,
+        (Turn::Left | Turn::Right, false) => 1.0,
+    }
+}

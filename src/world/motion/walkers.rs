@@ -1,0 +1,209 @@
+//! Pedestrians, and cyclists on side walks: along the walks, over crossings when they may.
+//!
+//! *In / Out*: walks and lights; positions and strides. *Invariant*: nobody steps onto a crossing against the light, nor in front of
+//! a vehicle that can no longer stop.
+
+use super::signals::Signals;
+use super::traffic::Thing;
+use crate::world::model::{Body, Instance, Lights, Signal};
+use crate::world::scene::bodies::{Gallery, Person, car_paint, coat};
+use crate::world::scene::{Footprint, Network, Rng, Walk, pose, wrap};
+use std::sync::Arc;
+
+/// Height of side walks over the road.
+const KERB: f64 = 0.14;
+
+/// Somebody on foot (or on a bicycle on the side walk).
+#[derive(Debug, Clone)]
+pub(crate) struct Walker {
+    pub(crate) id: u32,
+    person: Option<Person>,
+    bicycle: Option<Arc<Body>>,
+    paint: [u8; 3],
+    pub(crate) walk: usize,
+    /// Whether it goes from the walk's start to its end.
+    forward: bool,
+    /// Metres gone along the walk.
+    pub(crate) gone: f64,
+    /// Metres to the right of the middle.
+    side: f64,
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    z: f64,
+    heading: f64,
+    pub(crate) speed: f64,
+    pace: f64,
+    /// Distance walked: where in the stride.
+    walked: f64,
+    /// The crossing it waits at.
+    pub(crate) waits: Option<usize>,
+    rng: Rng,
+}
+
+impl Walker {
+    /// Somebody somewhere on the walks.
+    pub(crate) fn by_chance(id: u32, gallery: &Gallery, net: &Network, mut rng: Rng) -> Option<Self> {
+        let lengths: Vec<f64> = net.walks.iter().map(|w| if w.crossing.is_some() { 0.0 } else { w.centre.length() }).collect();
+        let walk = rng.weighted(&lengths)?;
+        let length = lengths.get(walk).copied()?;
+        let rides = rng.chance(0.1);
+        let width = net.walks.get(walk)?.width;
+        let mut walker = Self {
+            id,
+            person: rng.pick(&gallery.people).cloned(),
+            bicycle: rides.then(|| gallery.bicycle.clone()),
+            paint: if rides { car_paint(&mut rng) } else { coat(&mut rng) },
+            walk,
+            forward: rng.chance(0.5),
+            gone: rng.range(0.05, 0.95) * length,
+            side: rng.range(0.05, 0.34) * width,
+            x: 0.0,
+            y: 0.0,
+            z: KERB,
+            heading: 0.0,
+            speed: 0.0,
+            pace: if rides { rng.range(2.6, 3.6) } else { rng.range(1.0, 1.65) },
+            walked: rng.range(0.0, 2.0),
+            waits: None,
+            rng,
+        };
+        walker.settle(net, 1.0);
+        Some(walker)
+    }
+    /// Brings position and heading to where the walk says; `share` of the way to the new heading.
+    fn settle(&mut self, net: &Network, share: f64) {
+        let Some(walk) = net.walks.get(self.walk) else { return };
+        let s = if self.forward { self.gone } else { walk.centre.length() - self.gone };
+        let at = walk.centre.at(s);
+        let side = if self.forward { -self.side } else { self.side };
+        let target = at.beside(side);
+        let heading = if self.forward { at.heading } else { at.heading + std::f64::consts::PI };
+        if share >= 1.0 {
+            (self.x, self.y, self.heading) = (target[0], target[1], wrap(heading));
+        } else {
+            // Walks join at angles: positions catch up softly.
+            self.x += (target[0] - self.x) * share;
+            self.y += (target[1] - self.y) * share;
+            self.heading = wrap(self.heading + wrap(heading - self.heading) * share);
+        }
+        let road = walk.crossing.is_some() && s > 1.0 && s < walk.centre.length() - 1.0;
+        self.z += (if road { 0.0 } else { KERB } - self.z) * share.max(0.3);
+    }
+    /// How much of the ground it covers, as others see it.
+    pub(crate) fn thing(&self) -> Thing {
+        let half = if self.bicycle.is_some() { [0.9, 0.3] } else { [0.3, 0.3] };
+        let (sin, cos) = self.heading.sin_cos();
+        Thing {
+            id: self.id,
+            footprint: Footprint { centre: [self.x, self.y], heading: self.heading, half },
+            velocity: [self.speed * cos, self.speed * sin],
+            walker: true,
+        }
+    }
+    fn may_cross(&self, crossing: usize, walk: &Walk, net: &Network, signals: &Signals, things: &[Thing]) -> bool {
+        let Some(crossing) = net.crossings.get(crossing) else { return false };
+        let needed = walk.centre.length() / self.pace + 1.0;
+        if let Some(light) = crossing.light {
+            let (colour, left) = signals.of(light);
+            return colour == Signal::Red && left > needed;
+        }
+        // Zebra: nobody comes who could not stop.
+        let middle = walk.centre.at(walk.centre.length() / 2.0);
+        things.iter().filter(|t| !t.walker).all(|t| {
+            let [dx, dy] = [middle.x - t.footprint.centre[0], middle.y - t.footprint.centre[1]];
+            let speed = t.velocity[0].hypot(t.velocity[1]);
+            let distance = dx.hypot(dy);
+            let towards = dx * t.velocity[0] + dy * t.velocity[1] > 0.0;
+            let reach = walk.centre.length() / 2.0 + 3.5;
+            speed < 0.4 && distance > t.footprint.half[0] + 1.5
+                || (!towards && distance > reach)
+                || distance > reach + speed * 1.0 + speed * speed / 4.0
+        })
+    }
+    /// Moves on by a time.
+    pub(crate) fn step(&mut self, net: &Network, signals: &Signals, near: &[Thing], dt: f64) {
+        let Some(walk) = net.walks.get(self.walk) else { return };
+        self.waits = None;
+        let left = walk.centre.length() - self.gone;
+        let ahead = near.iter().any(|t| {
+            let [dx, dy] = [t.footprint.centre[0] - self.x, t.footprint.centre[1] - self.y];
+            let (sin, cos) = self.heading.sin_cos();
+            let (along, aside) = (dx * cos + dy * sin, dy * cos - dx * sin);
+            let [reach, wide] = if t.walker { [0.9, 0.4] } else { [t.footprint.half[0].min(1.2) + 1.2, t.footprint.half[1] + 0.5] };
+            t.id != self.id
+                && along > 0.05
+                && along < reach
+                && aside.abs() < wide
+                && !(t.walker && t.id > self.id && t.velocity[0] * cos + t.velocity[1] * sin < 0.0)
+        });
+        let mut wanted = if ahead { if walk.crossing.is_some() { 0.5 } else { 0.15 } } else { self.pace };
+        if left < 0.2 + self.speed * dt {
+            match self.choose(net) {
+                Some((next, forward)) => {
+                    let crossing = net.walks.get(next).and_then(|w| w.crossing.map(|c| (c, w)));
+                    match crossing {
+                        Some((c, w)) if !self.may_cross(c, w, net, signals, near) => {
+                            self.waits = Some(c);
+                            wanted = 0.0;
+                            // Now and then somebody thinks better of it.
+                            if self.rng.chance(0.004) {
+                                self.forward = !self.forward;
+                                self.gone = left;
+                            }
+                        }
+                        _ => {
+                            (self.walk, self.forward, self.gone) = (next, forward, 0.0);
+                        }
+                    }
+                }
+                None => {
+                    self.forward = !self.forward;
+                    self.gone = 0.0;
+                }
+            }
+        }
+        self.speed += (wanted - self.speed) * (1.0 - (-dt / 0.3).exp());
+        self.gone += self.speed * dt;
+        self.walked += self.speed * dt;
+        self.settle(net, 1.0 - (-dt / 0.25).exp());
+    }
+    /// The next walk: any but the one it comes from, the choice kept while it waits.
+    fn choose(&mut self, net: &Network) -> Option<(usize, bool)> {
+        let walk = net.walks.get(self.walk)?;
+        let place = if self.forward { walk.to } else { walk.from };
+        let options: Vec<(usize, bool)> = net.places.get(place)?.iter().filter(|(w, _)| *w != self.walk).copied().collect();
+        // The same draw until it has moved on: chance of the place, not of the moment.
+        let mut draw = self.rng.fork(place as u64 ^ ((self.walk as u64) << 20));
+        let weights: Vec<f64> =
+            options.iter().map(|(w, _)| if net.walks.get(*w).is_some_and(|w| w.crossing.is_some()) { 1.2 } else { 1.0 }).collect();
+        draw.weighted(&weights).and_then(|i| options.get(i)).copied()
+    }
+    /// What sensors see.
+    pub(crate) fn instance(&self) -> Option<Instance> {
+        let (sin, cos) = self.heading.sin_cos();
+        let person = self.person.as_ref()?;
+        let moving = self.speed > 0.15;
+        let phase = (self.walked / (0.42 * self.pace.max(0.8))).rem_euclid(4.0);
+        let body = match &self.bicycle {
+            Some(b) => b,
+            None if moving => person.stride.get(crate::types::num::cell(phase, 4).unwrap_or(0)).unwrap_or(&person.stand),
+            None => &person.stand,
+        };
+        Some(Instance {
+            id: self.id,
+            body: body.clone(),
+            pose: pose([self.x, self.y], self.z, self.heading),
+            velocity: [self.speed * cos, self.speed * sin, 0.0],
+            yaw_rate: 0.0,
+            paint: self.paint,
+            lights: Lights::default(),
+            signal: None,
+            warmth: 1.0,
+            attribute: Some(match (&self.bicycle, moving) {
+                (Some(_), _) => "cycle.with_rider",
+                (None, true) => "pedestrian.moving",
+                (None, false) => "pedestrian.standing",
+            }),
+        })
+    }
+}
