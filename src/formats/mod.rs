@@ -1,5 +1,6 @@
 //! Bytes to types and back: no files, no policy.
 
+pub mod carla_depth;
 pub mod kitti;
 pub mod nuscenes;
 pub mod oxts;

@@ -11,5 +11,7 @@ pub mod project;
 mod pyramid_fusion;
 pub mod rectify;
 pub mod resample;
+pub mod route;
 pub mod segment;
+pub mod vehicle_control;
 pub mod voxel;

@@ -33,7 +33,7 @@ pub struct Card {
 }
 
 /// Every network and preset of this build.
-pub static CARDS: &[Card] = &[super::segmif::CARD_BASE, super::segmif::CARD_TINY];
+pub static CARDS: &[Card] = &[super::letfuser::CARD_BASE, super::letfuser::CARD_TINY, super::segmif::CARD_BASE, super::segmif::CARD_TINY];
 
 /// The card of a network's preset.
 ///

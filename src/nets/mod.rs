@@ -8,6 +8,7 @@
 pub mod blocks;
 pub mod card;
 pub mod device;
+pub mod letfuser;
 pub mod loader;
 mod options;
 pub mod segmif;
@@ -69,6 +70,10 @@ pub fn build(model: &str, preset: &str, origin: Origin, device: &Device) -> Resu
 pub fn build_with(model: &str, preset: &str, origin: Origin, changes: &Table, device: &Device) -> Result<(Box<dyn Model>, Report)> {
     let card = card::find(model, preset)?;
     match card.name {
+        letfuser::NAME => {
+            let (network, report) = letfuser::LetFuser::load_with(preset, origin, changes, device)?;
+            Ok((Box::new(network), report))
+        }
         segmif::NAME => {
             let (network, report) = segmif::SegMif::load_with(preset, origin, changes, device)?;
             Ok((Box::new(network), report))
@@ -118,7 +123,36 @@ impl Inputs<'_> {
         if data.dtype() != DType::F32 || shape.len() != D || shape.contains(&0) {
             return Err(Error::mismatch(format!("f32 with {D} non-empty axes"), format!("{:?} {shape:?}", data.dtype()), place));
         }
+        if data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite())) {
+            return Err(Error::mismatch("finite numbers", "NaN or infinity", place));
+        }
         Ok(Tensor::from_data(data.clone(), self.device))
+    }
+
+    /// How many axes the input `name` has.
+    pub fn axes(&self, name: &str) -> Option<usize> {
+        self.named.get(name).map(|data| data.shape().iter().count())
+    }
+
+    /// The input `name` as whole numbers, from integers or from floats that are whole.
+    ///
+    /// # Errors
+    /// It is missing, empty, or holds something else.
+    pub fn whole_numbers(&self, name: &str) -> Result<Vec<i64>> {
+        let place = format!("input `{name}`");
+        let Some(data) = self.named.get(name) else {
+            return Err(Error::mismatch(format!("a tensor `{name}`"), "none", "inputs"));
+        };
+        let exact = data.clone().convert::<f64>();
+        let values = exact.as_slice::<f64>().unwrap_or_default();
+        if values.is_empty() || values.iter().any(|v| v.fract() != 0.0 || v.abs() > 1e15) {
+            return Err(Error::mismatch(
+                "whole numbers",
+                format!("{:?} {:?}", data.dtype(), values.iter().take(4).collect::<Vec<_>>()),
+                place,
+            ));
+        }
+        Ok(values.iter().map(|v| crate::types::num::round_i64(*v)).collect())
     }
 }
 

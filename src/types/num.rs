@@ -19,6 +19,33 @@ pub fn level(value: f32) -> u8 {
 pub fn level16(value: f32) -> u16 {
     value.round() as u16
 }
+/// A small whole number as a float; beyond 24 bits the nearest.
+#[inline]
+pub const fn count_f32(value: u32) -> f32 {
+    value as f32
+}
+/// A whole number as a float; beyond 24 bits the nearest.
+#[inline]
+pub const fn int_f32(value: i32) -> f32 {
+    value as f32
+}
+/// The largest whole number below, saturating; NaN becomes 0. Without a call into the mathematics library.
+#[inline]
+pub fn floor_i32(value: f32) -> i32 {
+    let cut = value as i32;
+    cut.saturating_sub(i32::from((cut as f32) > value))
+}
+/// The smallest whole number above, saturating; NaN becomes 0.
+#[inline]
+pub fn ceil_i32(value: f32) -> i32 {
+    let cut = value as i32;
+    cut.saturating_add(i32::from((cut as f32) < value))
+}
+/// The lowest eight bits.
+#[inline]
+pub const fn low_u8(value: u32) -> u8 {
+    (value & 0xff) as u8
+}
 /// The pixel column or row that holds a coordinate (pixel centres at integers), or `None` outside `0..size`.
 pub fn pixel(coordinate: f64, size: usize) -> Option<usize> {
     let nearest = coordinate.round();

@@ -7,3 +7,4 @@
 pub mod model;
 pub mod motion;
 pub mod scene;
+pub mod sensors;

@@ -77,3 +77,17 @@ pub fn compare(expected: &Named, found: &Named, tolerance: impl Fn(&str) -> f32)
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     worst
 }
+
+/// Every `strides[a]`-th element along each axis `a`, from the first one; row-major.
+pub fn strided(data: &TensorData, strides: &[usize]) -> Vec<f32> {
+    let shape: Vec<usize> = data.shape().iter().copied().collect();
+    assert_eq!(shape.len(), strides.len(), "{shape:?} by {strides:?}");
+    let mut offsets = vec![0_usize];
+    let mut below: usize = shape.iter().product();
+    for (size, stride) in shape.iter().zip(strides) {
+        below /= size;
+        offsets = offsets.iter().flat_map(|o| (0..*size).step_by(*stride).map(move |i| o + i * below)).collect();
+    }
+    let values = values(data);
+    offsets.iter().map(|o| values[*o]).collect()
+}

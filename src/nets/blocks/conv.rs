@@ -5,7 +5,7 @@
 
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, relu};
+use burn::tensor::activation::{gelu, relu, silu};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
@@ -18,6 +18,8 @@ pub enum Activation {
     Relu,
     /// The exact (erf) GELU.
     Gelu,
+    /// x sigmoid(x), also called swish.
+    Silu,
 }
 
 impl Activation {
@@ -27,6 +29,7 @@ impl Activation {
             Self::None => x,
             Self::Relu => relu(x),
             Self::Gelu => gelu(x),
+            Self::Silu => silu(x),
         }
     }
 }

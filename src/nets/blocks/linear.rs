@@ -1,7 +1,8 @@
-//! Linear layers and layer normalisation over tokens.
+//! Linear layers, the two-layer perceptron, and layer normalisation, over the last axis.
 //!
-//! *In / Out*: `[batch, tokens, channels]`. *Invariant*: a [`Linear`] keeps its weight as `[in, out]`, transposed once when it is loaded.
+//! *In / Out*: `[..., channels]`, tokens mostly. *Invariant*: a [`Linear`] keeps its weight as `[in, out]`, transposed once when it is loaded.
 
+use super::Activation;
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
 use burn::tensor::module::{layer_norm, linear};
@@ -23,9 +24,33 @@ impl Linear {
         Self { weight: weight.transpose(), bias }
     }
 
-    /// Applies it to tokens.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    /// Applies it.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         linear(x, self.weight.clone(), self.bias.clone())
+    }
+}
+
+/// Linear, activation, linear: the perceptron of a transformer's block. [`Mlp::forward`] is the one seam for a faster kernel.
+#[derive(Debug)]
+pub struct Mlp {
+    expand: Linear,
+    activation: Activation,
+    contract: Linear,
+}
+
+impl Mlp {
+    /// Reads the layers `EXPAND` and `CONTRACT`, both with a bias; `[inputs, hidden, outputs]` channels.
+    pub fn load(loader: &mut Loader, [expand, contract]: [&str; 2], [inputs, hidden, outputs]: [usize; 3], activation: Activation) -> Self {
+        Self {
+            expand: Linear::load(loader, expand, inputs, hidden, true),
+            activation,
+            contract: Linear::load(loader, contract, hidden, outputs, true),
+        }
+    }
+
+    /// Applies it.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.contract.forward(self.activation.forward(self.expand.forward(x)))
     }
 }
 

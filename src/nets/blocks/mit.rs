@@ -4,11 +4,9 @@
 //! *Invariant*: H and W are at least [`Mit::SMALLEST`]; the reducing convolution rounds down, patch embedding rounds up.
 //! Xie et al., "SegFormer", NeurIPS 2021. No attention map over all pixels is held: keys are reduced, and the fused operator tiles them.
 
-use super::{Activation, Conv, ConvShape, LayerNorm, Linear, to_image, to_tokens};
+use super::{Activation, Conv, ConvShape, Heads, LayerNorm, Linear, to_image, to_tokens};
 use crate::nets::loader::Loader;
 use burn::tensor::Tensor;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 
 /// Sizes of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +175,7 @@ struct ReducedAttention {
     key_value: Linear,
     output: Linear,
     reduce: Option<(Conv, LayerNorm)>,
-    heads: usize,
+    heads: Heads,
 }
 
 impl ReducedAttention {
@@ -192,29 +190,21 @@ impl ReducedAttention {
                 let shape = ConvShape::same(channels, channels, side).stride(side).padding(0);
                 (Conv::load(loader, &format!("{name}.sr"), shape, true), LayerNorm::load(loader, &format!("{name}.norm"), channels, 1e-5))
             }),
-            heads: config.heads,
+            heads: Heads::new(config.heads),
         }
     }
 
     fn forward(&self, x: Tensor<3>, size: [usize; 2]) -> Tensor<3> {
-        let [batch, tokens, channels] = x.dims();
+        let [_, _, channels] = x.dims();
         let query = self.query.forward(x.clone());
         let source = match &self.reduce {
             Some((conv, norm)) => norm.forward(to_tokens(conv.forward(to_image(x, size)))),
             None => x,
         };
         let key_value = self.key_value.forward(source);
-        let key = self.split(key_value.clone().narrow(2, 0, channels));
-        let value = self.split(key_value.narrow(2, channels, channels));
-        let mixed = attention(self.split(query), key, value, None, None, AttentionModuleOptions::default());
-        self.output.forward(mixed.swap_dims(1, 2).reshape([batch, tokens, channels]))
-    }
-
-    /// `[batch, tokens, channels]` to `[batch, heads, tokens, channels of a head]`.
-    fn split(&self, x: Tensor<3>) -> Tensor<4> {
-        let [batch, tokens, channels] = x.dims();
-        let width = channels.checked_div(self.heads).unwrap_or(channels);
-        x.reshape([batch, tokens, self.heads, width]).swap_dims(1, 2)
+        let key = key_value.clone().narrow(2, 0, channels);
+        let value = key_value.narrow(2, channels, channels);
+        self.output.forward(self.heads.mix(query, key, value, None))
     }
 }
 

@@ -3,19 +3,30 @@
 //! *In / Out*: images as NCHW, tokens as `[batch, tokens, channels]`, row-major. *Invariant*: parameters are read under PyTorch's names;
 //! the arithmetic may be regrouped where algebra allows it, never approximated.
 
+mod attention;
 mod conv;
+mod cvt;
 mod dense;
 mod linear;
 mod mit;
 
+pub use attention::Heads;
 pub use conv::{Activation, Conv, ConvNorm, ConvShape, batch_norm};
+pub use cvt::{Cvt, CvtConfig, CvtStage, ScoreScale};
 pub use dense::DenseBlock;
-pub use linear::{LayerNorm, Linear, channel_mix};
+pub use linear::{LayerNorm, Linear, Mlp, channel_mix};
 pub use mit::{Mit, MitConfig, StageConfig, StageOutput};
 
 use burn::tensor::Tensor;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+
+/// Bilinear enlargement by two whose corners keep their values (PyTorch's `align_corners = true`).
+pub fn double(image: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = image.dims();
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size([2 * height, 2 * width]);
+    interpolate(image, options.with_align_corners(true))
+}
 
 /// Bilinear resize with half-pixel centres (PyTorch's `align_corners = false`); the same size costs nothing.
 pub fn resize(image: Tensor<4>, size: [usize; 2]) -> Tensor<4> {

@@ -1,0 +1,264 @@
+//! Samples to light: sun, sky, lamps and what surfaces make of them.
+//!
+//! *In*: a [`View`]. *Out*: linear colour per pixel. Each pixel is shaded once where all its samples lie on one surface, and once per surface
+//! where it has an edge; samples are weighted by a tent over the pixel. *Invariant*: rows are independent of each other.
+
+use super::geometry::Placed;
+use super::lamps::linear;
+use super::light::ramp;
+use super::material::{Look, Spot, look};
+use super::noise::{hash, unit};
+use super::shadow::ShadowField;
+use super::view::{Drawn, NOBODY, View};
+use crate::types::num;
+use crate::world::model::{Lamp, Lights, Material, Signal, Surface, Tag};
+use nalgebra::Vector3;
+use rayon::prelude::*;
+
+type V3 = Vector3<f32>;
+
+/// Lights of colour per pixel, row-major.
+pub type Radiance = Vec<V3>;
+
+/// A view with everything that shading needs at hand.
+pub struct Shader<'v, 'm> {
+    view: &'v View<'m>,
+    shadows: Option<&'v ShadowField>,
+    eye: V3,
+    night: bool,
+}
+
+impl<'v, 'm> Shader<'v, 'm> {
+    /// For a view; `shadows` where the sun shines.
+    pub fn new(view: &'v View<'m>, shadows: Option<&'v ShadowField>) -> Self {
+        Self { view, shadows, eye: view.eye.map(num::f32), night: view.moment.light.lamps > 0.0 || view.moment.light.day < 0.4 }
+    }
+    /// The whole picture.
+    pub fn picture(&self) -> Radiance {
+        let (width, height) = (self.view.shot.intrinsics.width, self.view.shot.intrinsics.height);
+        let mut light = vec![V3::zeros(); width * height];
+        light.par_chunks_mut(width * 4).enumerate().for_each(|(band, rows)| {
+            for (y, row) in (band * 4..).zip(rows.chunks_mut(width)) {
+                for (x, pixel) in row.iter_mut().enumerate() {
+                    *pixel = self.pixel(x, y);
+                }
+            }
+        });
+        light
+    }
+    fn pixel(&self, x: usize, y: usize) -> V3 {
+        let (cx, cy) = self.view.at_pixel(x, y);
+        if !self.view.shot.fine {
+            return self.sample(cx, cy);
+        }
+        let key_of = |i: u32| self.view.drawn.get(num::usize(i)).map_or(NOBODY, |d| d.key);
+        let mut groups = [(NOBODY, 0.0_f32, (cx, cy)); 9];
+        let mut count = 0;
+        let mut add = |key: u32, weight: f32, at: (usize, usize)| {
+            let known = groups.iter_mut().take(count).find(|g| g.0 == key);
+            if let Some(group) = known {
+                group.1 += weight;
+            } else if let Some(slot) = groups.get_mut(count) {
+                *slot = (key, weight, at);
+                count += 1;
+            }
+        };
+        // The centre first, so that it stands for its surface.
+        let centre = self.view.row(cy).get(cx).copied().unwrap_or(NOBODY);
+        add(key_of(centre), 0.25, (cx, cy));
+        for (dy, weight_y) in [(0, 0.25), (1, 0.5), (2, 0.25)] {
+            let row = self.view.row(2 * y + dy).get(2 * x..2 * x + 3).unwrap_or_default();
+            for ((dx, weight_x), index) in [(0, 0.25_f32), (1, 0.5), (2, 0.25)].into_iter().zip(row) {
+                if (dx, dy) != (1, 1) {
+                    let key = if *index == centre { key_of(centre) } else { key_of(*index) };
+                    add(key, weight_x * weight_y, (2 * x + dx, 2 * y + dy));
+                }
+            }
+        }
+        groups.iter().take(count).fold(V3::zeros(), |sum, (_, weight, (sx, sy))| sum + self.sample(*sx, *sy) * *weight)
+    }
+    /// The light that one sample sees.
+    fn sample(&self, x: usize, y: usize) -> V3 {
+        let light = &self.view.moment.light;
+        let direction = self.view.direction(x, y);
+        let stretch = direction.norm();
+        let ray = self.view.turn * (direction / stretch);
+        let Some((drawn, depth)) = self.view.sample(x, y) else {
+            return self.air(light.sky(&ray), &ray, 12_000.0_f32.min(30_000.0 * light.extinction.recip().min(0.4)));
+        };
+        let distance = depth * stretch;
+        let seen = self.surface(drawn, x, y, depth, &ray, distance).unwrap_or_default();
+        self.air(seen, &ray, distance)
+    }
+    /// Light after it came through the air.
+    fn air(&self, seen: V3, ray: &V3, metres: f32) -> V3 {
+        let light = &self.view.moment.light;
+        let through = light.through(metres);
+        if through > 0.999 {
+            return seen;
+        }
+        let towards = ray.dot(&light.sun).max(0.0);
+        let haze = light.horizon + light.sun_colour * (0.10 * towards.powi(8));
+        seen * through + haze * (1.0 - through)
+    }
+
+    fn surface(&self, drawn: &Drawn, x: usize, y: usize, depth: f32, ray: &V3, distance: f32) -> Option<V3> {
+        let moment = self.view.moment;
+        let light = &moment.light;
+        let (placed, facet) = self.view.facet(drawn)?;
+        let surface = placed.shape.surface(facet);
+        let world = self.eye + ray * distance;
+        let local = match placed.instance {
+            Some(_) => placed.turn.tr_mul(&(ray * distance)) + placed.local(&self.view.eye),
+            None => world,
+        };
+        let normal = placed.turn * facet.normal;
+        let towards = -ray;
+        let facing = normal.dot(&towards).max(0.02);
+        let footprint = distance * self.view.pixel_angle() / facing.sqrt();
+        let paint = placed.instance.as_ref().filter(|_| surface.painted).map_or(surface.colour, |i| i.paint);
+        let seed = hash(placed.id().wrapping_add(17));
+        let colour = linear(paint);
+        let spot = Spot { placed, surface, colour, world, local, flat: facet.normal, normal, towards, footprint, seed };
+        let mut look = look(&spot, light);
+        self.shine(placed, surface, &mut look);
+        let open = self.openness(x, y, depth, &normal);
+        Some(self.lit(&spot, &look, open))
+    }
+
+    /// How much of the sky above the surface is not hidden by what stands near: contact shadows.
+    fn openness(&self, x: usize, y: usize, depth: f32, normal: &V3) -> f32 {
+        const TAPS: [(f32, f32); 6] = [(1.0, 0.1), (-0.55, 0.8), (-0.5, -0.75), (0.28, -0.42), (0.1, 0.5), (-0.46, 0.05)];
+        const RADIUS: f32 = 0.9;
+        let view = self.view;
+        let grain = if view.shot.fine { 2.0 } else { 1.0 };
+        let reach = (RADIUS * grain / (view.pixel_angle() * depth)).min(44.0);
+        if reach < 1.5 {
+            return 1.0;
+        }
+        let turn = unit(hash((num::u32(x) & 3) * 4 + (num::u32(y) & 3) + 99)) * std::f32::consts::TAU;
+        let (sin, cos) = turn.sin_cos();
+        let own = view.direction(x, y) * depth;
+        let normal = view.turn.tr_mul(normal);
+        let mut hidden = 0.0;
+        for (dx, dy) in TAPS {
+            let (ox, oy) = ((dx * cos - dy * sin) * reach, (dx * sin + dy * cos) * reach);
+            let at = |v: usize, o: f32| usize::try_from(num::floor_i32(num::count_f32(num::u32(v)) + o)).ok();
+            let Some((sx, sy)) = at(x, ox).zip(at(y, oy)).filter(|(sx, _)| *sx < view.columns) else { continue };
+            let Some((_, other)) = view.sample(sx, sy) else { continue };
+            let way = view.direction(sx, sy) * other - own;
+            let square = way.norm_squared();
+            if square > 1e-6 {
+                let up = normal.dot(&way) / square.sqrt();
+                hidden += (up - 0.08).max(0.0) / (1.0 + square / (RADIUS * RADIUS) * 1.5);
+            }
+        }
+        (1.0 - hidden * 0.36).clamp(0.25, 1.0)
+    }
+
+    /// Light that comes to a spot, and what leaves it towards the camera.
+    fn lit(&self, spot: &Spot<'_>, look: &Look, open: f32) -> V3 {
+        let moment = self.view.moment;
+        let light = &moment.light;
+        let n = &look.normal;
+        let up = 0.5 + 0.5 * n.z;
+        // Walls and streets see less than half a sky in a town.
+        let mut comes = light.ambient * (up * open) + light.bounce * ((1.0 - up) * open * 0.9);
+        if light.sun_colour.x > 1e-3 {
+            let flat = spot.normal.dot(&light.sun);
+            let facing = n.dot(&light.sun);
+            let facing = if look.thin > 0.0 { (facing + look.thin) / (1.0 + look.thin) } else { facing };
+            if facing > 0.0 && (flat > 0.0 || look.thin > 0.0) {
+                let free = self.shadows.map_or(1.0, |s| s.sunlit(&spot.world, flat.max(0.0)));
+                comes += light.sun_colour * (facing * free);
+            }
+        }
+        if self.night {
+            comes += self.by_lamps(spot, n) * open;
+        }
+        let mut leaves = look.albedo.component_mul(&comes) + look.emission;
+        if spot.surface.material == Material::Reflector && self.night {
+            leaves += spot.colour.component_mul(&self.thrown_back(spot));
+        }
+        if look.mirror > 0.0 {
+            leaves += self.mirrored(spot, look, open);
+        }
+        leaves
+    }
+    fn by_lamps(&self, spot: &Spot<'_>, normal: &V3) -> V3 {
+        let moment = self.view.moment;
+        let mut sum = V3::zeros();
+        if moment.light.lamps > 0.0 {
+            let street = moment.geometry.lamps.near(&spot.world).fold(V3::zeros(), |sum, g| sum + g.on(&spot.world, normal));
+            sum += street * moment.light.lamps;
+        }
+        moment.glows.iter().fold(sum, |sum, g| sum + g.on(&spot.world, normal))
+    }
+    /// Retro-reflection of head lamps near the camera.
+    fn thrown_back(&self, spot: &Spot<'_>) -> V3 {
+        let near = self.view.moment.glows.iter().filter(|g| (g.at - self.eye).norm_squared() < 9.0);
+        near.fold(V3::zeros(), |sum, g| sum + g.on(&spot.world, &(g.at - spot.world).normalize()) * 14.0)
+    }
+    fn mirrored(&self, spot: &Spot<'_>, look: &Look, open: f32) -> V3 {
+        let light = &self.view.moment.light;
+        let facing = look.normal.dot(&spot.towards).clamp(0.0, 1.0);
+        let away = look.normal * (2.0 * facing) - spot.towards;
+        let rise = 1.0 - facing;
+        let share = look.mirror + (0.85 - look.mirror).max(0.0) * rise.powi(5) * (look.mirror * 9.0).min(1.0);
+        let sky = light.clear_sky(&away);
+        // Below the horizon stand streets and houses.
+        let town = (light.ambient + light.sun_colour * 0.25) * 0.22;
+        let seen = town + (sky - town) * ramp(-0.05, 0.22, away.z);
+        let mut sum = seen * (share * open);
+        let spark = light.sun_colour * (ramp(0.994, 0.999_5, away.dot(&light.sun)) * 6.0);
+        if spark.x > 0.0 {
+            sum += spark * (share * self.shadows.map_or(1.0, |s| s.sunlit(&spot.world, facing)));
+        }
+        if self.night {
+            let lamps = self.view.moment.geometry.lamps.near(&spot.world);
+            for glow in lamps.chain(self.view.moment.glows.iter().filter(|g| g.axis.is_some_and(|a| a.dot(&spot.towards) < -0.2))) {
+                let way = glow.at - spot.world;
+                let near = away.dot(&way) / way.norm().max(0.5);
+                if near > 0.9 {
+                    sum += glow.colour * (share * near.powi(120) * 0.03);
+                }
+            }
+        }
+        sum
+    }
+    /// Lenses that are on.
+    fn shine(&self, placed: &Placed, surface: &Surface, look: &mut Look) {
+        if surface.lamp == Lamp::Off {
+            return;
+        }
+        let power = lamp_power(placed, surface, self.view.moment.signal(placed), self.view.moment.light.lamps);
+        if power > 0.0 && surface.tag == Tag::Building {
+            look.emission = linear(surface.colour) * (power * 0.035);
+        } else if power > 0.0 {
+            let colour = linear(surface.colour);
+            let colour = colour / colour.max().max(0.05);
+            look.emission = (colour * 0.92 + V3::repeat(0.08)) * power;
+            look.mirror = 0.0;
+        }
+    }
+}
+
+/// How strongly a lamp shines now; 0 when it is off. By night eyes and cameras open, so less is enough.
+pub fn lamp_power(placed: &Placed, surface: &Surface, signal: Option<Signal>, night: f32) -> f32 {
+    let lights = placed.instance.as_ref().map_or_else(Lights::default, |i| i.lights);
+    let on = |on: bool, day: f32, dark: f32| if on { day + (dark - day) * night } else { 0.0 };
+    match surface.lamp {
+        Lamp::Off => 0.0,
+        Lamp::On => on(true, 1.0, 0.15),
+        Lamp::Night => 0.9 * night,
+        Lamp::Head => on(lights.head, 1.8, 0.8),
+        Lamp::Tail => on(lights.head, 0.5, 0.07),
+        Lamp::Brake => on(lights.brake, 1.5, 0.3),
+        Lamp::Left => on(lights.left, 1.5, 0.3),
+        Lamp::Right => on(lights.right, 1.5, 0.3),
+        Lamp::Reverse => on(lights.reverse, 1.0, 0.2),
+        Lamp::Red => on(signal == Some(Signal::Red), 1.6, 0.22),
+        Lamp::Yellow => on(signal == Some(Signal::Yellow), 1.6, 0.22),
+        Lamp::Green => on(signal == Some(Signal::Green), 1.6, 0.22),
+    }
+}

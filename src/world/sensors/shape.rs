@@ -1,0 +1,135 @@
+//! A mesh made ready for sensors: facets with their planes, and a tree over them.
+//!
+//! *In*: a [`Mesh`]. *Out*: facets in the tree's order, in the mesh's own frame, metres. *Invariant*: a facet has three finite corners, an area
+//! above zero, a normal that points to its outside, and a surface; what has not is left out, and so seen by no sensor at all.
+
+use super::bvh::{Bounds, Bvh};
+use crate::types::num;
+use crate::world::model::{Lamp, Material, Mesh, Surface, Tag};
+use nalgebra::Vector3;
+
+type V3 = Vector3<f32>;
+
+/// A triangle.
+#[derive(Debug, Clone, Copy)]
+pub struct Facet {
+    /// Corners, counter-clockwise seen from outside.
+    pub corners: [V3; 3],
+    /// Unit normal.
+    pub normal: V3,
+    /// Index of its surface.
+    pub surface: u16,
+    /// Draw order within a plane.
+    pub layer: u8,
+}
+
+/// A lens: where it is and where it shines.
+#[derive(Debug, Clone, Copy)]
+pub struct Lens {
+    /// Middle, in the frame of the shape.
+    pub at: V3,
+    /// Area, square metres.
+    pub area: f32,
+    /// When it shines.
+    pub lamp: Lamp,
+    /// Its colour, sRGB.
+    pub colour: [u8; 3],
+    /// What it is part of: a lit window lights no street.
+    pub tag: Tag,
+}
+
+/// A mesh with its tree.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// Triangles, in the tree's order.
+    pub facets: Vec<Facet>,
+    /// Tree over them.
+    pub tree: Bvh,
+    /// Surfaces that facets name.
+    pub surfaces: Vec<Surface>,
+    /// Smallest upright box, in the mesh's frame.
+    pub bounds: Bounds,
+    /// Middle of each surface that is a lens.
+    pub lenses: Vec<Lens>,
+}
+
+/// What a facet of an unknown surface looks like.
+pub const PLAIN: Surface =
+    Surface { material: Material::Plaster, colour: [128; 3], painted: false, tag: Tag::Unlabeled, lamp: Lamp::Off, layer: 0 };
+
+impl Shape {
+    /// Of a mesh.
+    pub fn new(mesh: &Mesh) -> Self {
+        let corner = |i: u32| mesh.vertices.get(num::usize(i)).map(|v| V3::from(*v)).filter(|v| v.iter().all(|c| c.is_finite()));
+        let facets: Vec<Facet> = mesh
+            .triangles
+            .iter()
+            .filter_map(|([a, b, c], surface)| {
+                let corners = [corner(*a)?, corner(*b)?, corner(*c)?];
+                let layer = mesh.surfaces.get(usize::from(*surface))?.layer;
+                let normal = normal(&corners)?;
+                Some(Facet { corners, normal, surface: *surface, layer })
+            })
+            .collect();
+        let boxes: Vec<Bounds> = facets.iter().map(|f| f.corners.iter().fold(Bounds::EMPTY, |b, c| b.with(c))).collect();
+        let bounds = boxes.iter().fold(Bounds::EMPTY, |all, b| all.and(b));
+        let (tree, order) = Bvh::build(&boxes);
+        let facets: Vec<Facet> = order.iter().filter_map(|i| facets.get(num::usize(*i)).copied()).collect();
+        let lenses = lenses(&facets, &mesh.surfaces);
+        Self { facets, tree, surfaces: mesh.surfaces.clone(), bounds, lenses }
+    }
+    /// The surface of a facet.
+    #[inline]
+    pub fn surface(&self, facet: &Facet) -> &Surface {
+        self.surfaces.get(usize::from(facet.surface)).unwrap_or(&PLAIN)
+    }
+}
+
+/// Unit normal in double precision, so that long thin triangles of one plane agree about it.
+fn normal(corners: &[V3; 3]) -> Option<V3> {
+    let [a, b, c] = corners.map(|v| v.cast::<f64>());
+    let n = (b - a).cross(&(c - a));
+    let length = n.norm();
+    (length > 1e-12).then(|| (n / length).map(num::f32))
+}
+
+fn lenses(facets: &[Facet], surfaces: &[Surface]) -> Vec<Lens> {
+    let mut found = Vec::new();
+    for (index, surface) in surfaces.iter().enumerate().filter(|(_, s)| s.material == Material::Lens && s.lamp != Lamp::Off) {
+        // One surface may be several lamps (left and right): apart by more than half a metre, they are counted apart.
+        let mut groups: Vec<(V3, f32)> = Vec::new();
+        for facet in facets.iter().filter(|f| usize::from(f.surface) == index) {
+            let [a, b, c] = facet.corners;
+            let (middle, area) = ((a + b + c) / 3.0, (b - a).cross(&(c - a)).norm() * 0.5);
+            match groups.iter_mut().find(|(sum, total)| (*sum / *total - middle).norm() < 0.5) {
+                Some((sum, total)) => (*sum, *total) = (*sum + middle * area, *total + area),
+                None => groups.push((middle * area, area)),
+            }
+        }
+        found.extend(groups.iter().map(|(sum, area)| Lens {
+            at: sum / *area,
+            area: *area,
+            lamp: surface.lamp,
+            colour: surface.colour,
+            tag: surface.tag,
+        }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facets_without_area_or_with_corners_nowhere_are_left_out() {
+        let mesh = Mesh {
+            vertices: vec![[0.0; 3], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [2.0, 0.0, 0.0], [f32::NAN, 0.0, 0.0]],
+            triangles: vec![([0, 1, 2], 0), ([0, 1, 3], 0), ([0, 1, 4], 0), ([0, 1, 9], 0), ([0, 1, 2], 7)],
+            surfaces: vec![PLAIN],
+        };
+        let shape = Shape::new(&mesh);
+        assert_eq!(shape.facets.len(), 1);
+        assert_eq!(shape.facets[0].normal, V3::z());
+    }
+}
