@@ -10,6 +10,7 @@ mod spawn;
 mod track;
 mod traffic;
 mod vehicle;
+mod visitors;
 mod walkers;
 mod world;
 

@@ -24,6 +24,7 @@ pub struct World {
     pub(crate) vehicles: Vec<Vehicle>,
     pub(crate) walkers: Vec<Walker>,
     pub(crate) ego: Option<u32>,
+    pub(crate) visitors: Vec<Thing>,
     things: Vec<Thing>,
     near: Grid,
 }
@@ -65,6 +66,7 @@ impl World {
             vehicles,
             walkers: Vec::new(),
             ego: ego.then_some(first),
+            visitors: Vec::new(),
             things: Vec::new(),
             near: Grid::default(),
         };
@@ -158,12 +160,12 @@ impl World {
             sky: self.sky,
         }
     }
-    fn index(&mut self) {
+    pub(crate) fn index(&mut self) {
         self.things.clear();
         self.near.clear();
         let vehicles =
             self.vehicles.iter().map(|v| Thing { id: v.id, footprint: v.footprint(), velocity: v.state.velocity(), walker: false });
-        self.things.extend(vehicles.chain(self.walkers.iter().map(Walker::thing)));
+        self.things.extend(vehicles.chain(self.walkers.iter().map(Walker::thing)).chain(self.visitors.iter().copied()));
         for (i, t) in self.things.iter().enumerate() {
             self.near.insert(i, [t.footprint.centre, t.footprint.centre]);
         }
