@@ -3,4 +3,12 @@
 //! *Invariant*: the loop knows the simulator through the protocol only, so that what is scored here is what would be scored on a
 //! real server.
 
+pub mod driver;
+pub mod judge;
+mod picture;
+pub mod routes;
+mod run;
 pub mod server;
+
+pub use picture::picture;
+pub use run::{Config, Driven, STEP, drive};

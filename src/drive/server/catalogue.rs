@@ -97,7 +97,8 @@ pub(crate) fn described(body: &Body, paint: [u8; 3], id: u32) -> ActorDescriptio
     let [r, g, b] = paint;
     let value = |id: &str, kind, value: String| crate::carla::ActorAttributeValue { id: id.to_owned(), kind, value };
     let wheels = VEHICLES.iter().find(|v| v.0 == name).map(|v| value("number_of_wheels", AttributeKind::Int, v.3.to_string()));
-    let mut attributes = vec![value("role_name", AttributeKind::String, "world".into()), value("color", AttributeKind::Color, format!("{r},{g},{b}"))];
+    let mut attributes =
+        vec![value("role_name", AttributeKind::String, "world".into()), value("color", AttributeKind::Color, format!("{r},{g},{b}"))];
     attributes.extend(wheels);
     ActorDescription { uid: 0, id: name, attributes }
 }

@@ -49,12 +49,19 @@ pub(super) fn resolve(here: &mut Loaded, now: &Snapshot) -> Vec<Hit> {
         for m in &now.movers {
             let footprint = footprint(m);
             if close(&mine, &footprint) {
-                let mass = if m.body.class == Some("pedestrian") { 75.0 } else { Model::of(m.body.class.unwrap_or("car"), m.body.size[0]).mass };
+                let mass =
+                    if m.body.class == Some("pedestrian") { 75.0 } else { Model::of(m.body.class.unwrap_or("car"), m.body.size[0]).mass };
                 against.push((Other::Actor(m.id), Blocker { footprint, velocity: [m.velocity[0], m.velocity[1]], mass }));
             }
         }
         for g in here.guests.values().filter(|g| g.id != id && g.collides) {
-            let mass = if g.walks() { 75.0 } else if g.drives() { g.model.mass } else { 20.0 };
+            let mass = if g.walks() {
+                75.0
+            } else if g.drives() {
+                g.model.mass
+            } else {
+                20.0
+            };
             against.push((Other::Actor(g.id), Blocker { footprint: g.footprint(), velocity: g.velocity(), mass }));
         }
         for (other, blocker) in against {

@@ -74,7 +74,11 @@ impl Guest {
         matches!(self.body.class, Some("car" | "truck" | "bus" | "motorcycle" | "bicycle"))
     }
     pub fn footprint(&self) -> Footprint {
-        Footprint { centre: [self.state.x, self.state.y], heading: self.state.heading, half: [self.body.size[0] / 2.0, self.body.size[1] / 2.0] }
+        Footprint {
+            centre: [self.state.x, self.state.y],
+            heading: self.state.heading,
+            half: [self.body.size[0] / 2.0, self.body.size[1] / 2.0],
+        }
     }
     pub fn velocity(&self) -> [f64; 2] {
         if self.walks() { self.before } else { self.state.velocity() }

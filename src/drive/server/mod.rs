@@ -204,7 +204,11 @@ impl Simulator for Embedded {
     fn order(&mut self, id: u32, order: Order) -> Said<()> {
         let here = self.loaded.as_mut().ok_or("no town is loaded")?;
         let Some(guest) = here.guests.get_mut(&id) else {
-            return if here.places.contains_key(&id) { Err(format!("actor {id} is driven by the world")) } else { Err(format!("unable to find actor {id}")) };
+            return if here.places.contains_key(&id) {
+                Err(format!("actor {id} is driven by the world"))
+            } else {
+                Err(format!("unable to find actor {id}"))
+            };
         };
         let world = |v: &Vector3D| axes::vector(v);
         match order {

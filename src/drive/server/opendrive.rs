@@ -54,7 +54,11 @@ fn plan(out: &mut String, curve: &Curve) {
     let mut s = 0.0;
     for piece in curve.pieces().iter().filter(|p| p.length > 1e-6) {
         let at = piece.start;
-        let _ = write!(out, "<geometry s=\"{s:.9}\" x=\"{:.9}\" y=\"{:.9}\" hdg=\"{:.12}\" length=\"{:.9}\">", at.x, at.y, at.heading, piece.length);
+        let _ = write!(
+            out,
+            "<geometry s=\"{s:.9}\" x=\"{:.9}\" y=\"{:.9}\" hdg=\"{:.12}\" length=\"{:.9}\">",
+            at.x, at.y, at.heading, piece.length
+        );
         if at.curvature.abs() < 1e-7 {
             out.push_str("<line/>");
         } else {
@@ -100,7 +104,8 @@ fn road(out: &mut String, net: &Network, r: &Road) {
     out.push_str("<lanes><laneSection s=\"0\">");
     let side = |out: &mut String, lanes: &[usize], sign: i32| {
         let count = i32::try_from(lanes.len()).unwrap_or(0);
-        let mut numbered: Vec<(i32, &str, f64, &str)> = (1..=count).map(|n| (n, "driving", r.lane_width, if n < count { "broken" } else { "solid" })).collect();
+        let mut numbered: Vec<(i32, &str, f64, &str)> =
+            (1..=count).map(|n| (n, "driving", r.lane_width, if n < count { "broken" } else { "solid" })).collect();
         let mut next = count + 1;
         if r.parking > 0.1 {
             numbered.push((next, "parking", r.parking, "none"));
@@ -144,7 +149,9 @@ fn signals(out: &mut String, net: &Network, r: &Road) {
     out.push_str("<signals>");
     for (lanes, orientation) in [(&r.forward, "+"), (&r.backward, "-")] {
         let Some(first) = lanes.first().and_then(|l| net.lane(*l)) else { continue };
-        let along = if orientation == "+" { first.stop } else { r.centre.length() - first.stop };
+        let length = r.centre.length();
+        let along = if orientation == "+" { first.stop } else { length - first.stop };
+        let along = along.clamp(0.0, length);
         let (id, kind, dynamic) = match first.rule {
             Rule::Light(light) => (signal_id(light), "1000001", "yes"),
             Rule::Stop => (format!("{}", 2000 + first.id), "206", "no"),

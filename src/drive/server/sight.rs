@@ -18,11 +18,18 @@ const MOST_PIXELS: f64 = 16e6;
 /// A sensor's attributes, read once.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Mount {
-    Camera { width: usize, height: usize, fov: f64, pictures: u32 },
+    Camera {
+        width: usize,
+        height: usize,
+        fov: f64,
+        pictures: u32,
+    },
     Lidar(Beams),
     Radar(RadarSpec, f64),
     /// Needs nothing from here.
-    Other { distance: f64 },
+    Other {
+        distance: f64,
+    },
 }
 
 /// A LiDAR's attributes.
@@ -73,7 +80,11 @@ pub(crate) fn mount(kind: SensorKind, what: &ActorDescription) -> Said<Mount> {
             };
             let plain = kind == SensorKind::Lidar;
             let drop = if plain {
-                [get("dropoff_general_rate", 0.45, 0.0, 1.0)?, get("dropoff_intensity_limit", 0.8, 0.0, 1.0)?, get("dropoff_zero_intensity", 0.4, 0.0, 1.0)?]
+                [
+                    get("dropoff_general_rate", 0.45, 0.0, 1.0)?,
+                    get("dropoff_intensity_limit", 0.8, 0.0, 1.0)?,
+                    get("dropoff_zero_intensity", 0.4, 0.0, 1.0)?,
+                ]
             } else {
                 [0.0; 3]
             };

@@ -34,6 +34,9 @@ pub(crate) fn site(name: &str, town: &Town) -> Site {
             s += BETWEEN;
         }
     }
+    // Nearest to the origin's parallel first: the official client mirrors latitudes there (it takes +y for north), so places on
+    // it are those that client and receiver agree on.
+    spawn_points.sort_by(|a, b| a.location.y.abs().total_cmp(&b.location.y.abs()));
     let lights = net.lights.iter().map(|light| {
         let lane = light.lanes.first().and_then(|l| net.lane(*l));
         let at = lane.map(|l| l.centre.at(l.stop)).unwrap_or_default();
@@ -49,7 +52,8 @@ pub(crate) fn site(name: &str, town: &Town) -> Site {
             Rule::Yield => "traffic.yield",
             _ => return None,
         };
-        (l.right.is_none() && l.junction.is_none()).then(|| (kind.to_owned(), place(&l.centre.at(l.stop), -l.width * 0.5 - 1.0, 0.0, std::f64::consts::PI)))
+        (l.right.is_none() && l.junction.is_none())
+            .then(|| (kind.to_owned(), place(&l.centre.at(l.stop), -l.width * 0.5 - 1.0, 0.0, std::f64::consts::PI)))
     });
     Site {
         name: name.to_owned(),

@@ -122,7 +122,8 @@ pub fn results(records: &[Record], total: usize, rules: Rules, driver: &str, sen
         Kind::KEYS.iter().map(|k| ((*k).to_owned(), json!(rounded(count(k) as f64 / kilometres.max(1e-3))))).collect();
     let progress = json!([records.len(), total]);
     let status = if records.len() == total { "Finished" } else { "Started" };
-    let spread = |s: &Spread| json!({ "mean": rounded(s.mean), "deviation": rounded(s.deviation), "half_interval_95": rounded(s.half_interval) });
+    let spread =
+        |s: &Spread| json!({ "mean": rounded(s.mean), "deviation": rounded(s.deviation), "half_interval_95": rounded(s.half_interval) });
     json!({
         "version": 1,
         "_checkpoint": {
