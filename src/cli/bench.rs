@@ -1,5 +1,9 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
+mod fragments;
+mod kernels;
+mod surround;
+
 use super::machine::Machine;
 use super::{Ending, Format, Result, output};
 use crate::runtime::{
@@ -17,6 +21,8 @@ use std::time::Duration;
 pub enum Verb {
     /// Hand-over between threads, policies under load, memory over 10,000 bundles
     Runtime(Args),
+    /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
+    Kernels(kernels::Args),
 }
 
 /// Arguments of a benchmark.
@@ -29,7 +35,10 @@ pub struct Args {
 
 /// Times what was asked for; a broken bar is exit 1.
 pub(super) fn bench(verb: &Verb) -> Result {
-    let Verb::Runtime(args) = verb;
+    let args = match verb {
+        Verb::Runtime(args) => args,
+        Verb::Kernels(args) => return kernels::kernels(args),
+    };
     let rows = vec![hops()?, latest()?, offline()?];
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;

@@ -3,8 +3,11 @@
 //! *In*: folders whose pictures belong together by file stem (the name without its ending). *Out*: the report, also written to
 //! `--output`. *Invariant*: files are replaced whole or not at all; the report does not depend on the number of threads.
 
-mod files;
+pub(in crate::cli) mod files;
+mod fragments;
 mod labels;
+
+pub use fragments::FragmentsArgs;
 
 use crate::eval::fusion::{Family, Grey, Scorer, Scores};
 use crate::eval::segmentation::{Confusion, matrix_picture};
@@ -251,6 +254,9 @@ fn count_pair(truth: &Path, predicted: &Path, names: &crate::types::ClassList, i
 
 /// A report of [`fusion`] or [`segmentation`] as a short table for people.
 pub fn table(report: &Value) -> String {
+    if report.get("kind").and_then(Value::as_str) == Some("fragments") {
+        return fragments::table(report);
+    }
     let line = |name: &str, value: &Value| match value.as_f64() {
         Some(number) => format!("{name:<28} {number:>12.4}\n"),
         None => format!("{name:<28} {:>12}\n", "-"),

@@ -8,6 +8,7 @@ mod check;
 mod doctor;
 pub mod eval;
 mod forward;
+mod fragments;
 mod machine;
 mod models;
 mod output;
@@ -67,6 +68,9 @@ enum Verb {
     Eval(EvalVerb),
     /// One bare pass of a network: tensors in, named tensors out.
     Forward(forward::Args),
+    /// Torn picture fragments: tear a picture, find pairs that fit.
+    #[command(subcommand)]
+    Fragments(fragments::Verb),
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
@@ -78,6 +82,8 @@ enum EvalVerb {
     Fusion(Eval<eval::FusionArgs>),
     /// mIoU, per-class IoU, accuracy and confusion matrix of label pictures
     Segmentation(Eval<eval::SegmentationArgs>),
+    /// Recall@k, registration recall and assembly scores of torn picture fragments
+    Fragments(Eval<eval::FragmentsArgs>),
 }
 
 /// What is scored, and how the averages are printed; the file always holds everything.
@@ -94,6 +100,7 @@ fn evaluate(verb: &EvalVerb) -> Result {
     let (report, format) = match verb {
         EvalVerb::Fusion(args) => (args.what.run()?, args.format),
         EvalVerb::Segmentation(args) => (args.what.run()?, args.format),
+        EvalVerb::Fragments(args) => (args.what.run()?, args.format),
     };
     match format {
         Format::Text => output::result(&eval::table(&report))?,
@@ -117,6 +124,7 @@ pub fn main() -> ExitCode {
         Verb::Bench(verb) => bench::bench(&verb),
         Verb::Eval(verb) => evaluate(&verb),
         Verb::Forward(args) => forward::forward(&args),
+        Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),
     };
     match outcome {

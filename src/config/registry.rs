@@ -157,7 +157,12 @@ impl Default for Registry {
             "project", stages::ProjectConfig, "LiDAR points into cameras";
             "depth_cloud", stages::DepthCloudConfig, "depth and colour to a coloured cloud";
             "voxel", stages::VoxelConfig, "a cloud to occupied voxels";
+            "fuller", stages::FullerConfig, "cameras and LiDAR to boxes and map layers (FULLER)";
+            "track", stages::TrackConfig, "boxes followed over time";
             "fuse_classical", stages::FuseClassicalConfig, "infrared and visible to one picture, without weights";
+            "pairingnet", stages::PairingnetConfig, "torn fragments to pairs that fit, searched and matched by PairingNet";
+            "pair_outlines", stages::PairOutlinesConfig, "torn fragments to pairs that fit, by border and colour, without weights";
+            "letfuser", stages::LetfuserConfig, "RGB-D of one or three cameras to classes, map, way points and control, by the network LeTFuser";
             "segmif", stages::SegmifConfig, "infrared and visible to one picture and its classes, by the network SegMiF";
         ];
         let mut sinks: Vec<Kind<dyn Sink>> = kinds![Policy::Latest;

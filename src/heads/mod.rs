@@ -1,7 +1,10 @@
 //! Tensors and readings to meaning: pure functions between encode and outcome.
 
+pub mod bicubic;
 pub mod box_filter;
 pub mod depth_cloud;
+pub mod drive;
+pub mod fragments;
 pub mod fuse_image;
 pub mod fuse_segment;
 pub mod guided_filter;
@@ -13,5 +16,7 @@ pub mod rectify;
 pub mod resample;
 pub mod route;
 pub mod segment;
+pub mod surround;
+pub mod track;
 pub mod vehicle_control;
 pub mod voxel;

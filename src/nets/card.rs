@@ -33,7 +33,17 @@ pub struct Card {
 }
 
 /// Every network and preset of this build.
-pub static CARDS: &[Card] = &[super::letfuser::CARD_BASE, super::letfuser::CARD_TINY, super::segmif::CARD_BASE, super::segmif::CARD_TINY];
+pub static CARDS: &[Card] = &[
+    super::letfuser::CARD_BASE,
+    super::letfuser::CARD_TINY,
+    super::segmif::CARD_BASE,
+    super::segmif::CARD_TINY,
+    super::fuller::CARD_BASE,
+    super::fuller::CARD_TINY,
+    super::fuller::CARD_FIXTURE,
+    super::pairingnet::CARD_BASE,
+    super::pairingnet::CARD_TINY,
+];
 
 /// The card of a network's preset.
 ///

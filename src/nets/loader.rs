@@ -193,6 +193,11 @@ fn digest(before: u64, name: &str, values: &[f32]) -> u64 {
     values.chunks(2).fold(start, |state, pair| splitmix64(state ^ word(pair)))
 }
 
+/// Numbers in -1..1 that follow from a seed, for trials.
+pub(super) fn spread(count: usize, seed: u64) -> Vec<f32> {
+    fresh("spread", seed, count, Init::Uniform(1.0))
+}
+
 /// A fresh parameter: a pure function of its name, the seed and the rule.
 fn fresh(name: &str, seed: u64, count: usize, init: Init) -> Vec<f32> {
     let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));

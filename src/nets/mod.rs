@@ -8,10 +8,14 @@
 pub mod blocks;
 pub mod card;
 pub mod device;
+pub mod fuller;
 pub mod letfuser;
 pub mod loader;
+pub mod multitask;
 mod options;
+pub mod pairingnet;
 pub mod segmif;
+mod simd;
 mod taps;
 pub mod weights;
 
@@ -78,6 +82,18 @@ pub fn build_with(model: &str, preset: &str, origin: Origin, changes: &Table, de
             let (network, report) = segmif::SegMif::load_with(preset, origin, changes, device)?;
             Ok((Box::new(network), report))
         }
+        pairingnet::NAME => {
+            let (network, report) = pairingnet::PairingNet::load_with(preset, origin, changes, device)?;
+            Ok((Box::new(network), report))
+        }
+        fuller::NAME if preset == fuller::CARD_FIXTURE.preset => {
+            let (network, report) = fuller::FixtureNet::load(changes, origin, device)?;
+            Ok((Box::new(network), report))
+        }
+        fuller::NAME => {
+            let (network, report) = fuller::Fuller::load(preset, changes, origin, device)?;
+            Ok((Box::new(network), report))
+        }
         other => Err(Error::unavailable(format!("network `{other}`"), "nothing builds it yet")),
     }
 }
@@ -109,6 +125,11 @@ impl Inputs<'_> {
         self.named.contains_key(name)
     }
 
+    /// The shape of the input `name`, if it is there.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.named.get(name).map(|data| data.shape().iter().copied().collect())
+    }
+
     /// The input `name` with `D` axes, as `f32`.
     ///
     /// # Errors
@@ -127,6 +148,41 @@ impl Inputs<'_> {
             return Err(Error::mismatch("finite numbers", "NaN or infinity", place));
         }
         Ok(Tensor::from_data(data.clone(), self.device))
+    }
+
+    /// The values of the input `name`, of whatever kind of number; `None` where there is no such input.
+    ///
+    /// # Errors
+    /// A value is not finite, or the input is not made of numbers.
+    pub fn numbers(&self, name: &str) -> Result<Option<Vec<f64>>> {
+        let Some(data) = self.named.get(name) else { return Ok(None) };
+        let values = data.clone().convert::<f64>().try_into_vec::<f64>().unwrap_or_default();
+        if values.is_empty() || values.iter().any(|v| !v.is_finite()) {
+            return Err(Error::mismatch("finite numbers", format!("{:?}", data.dtype()), format!("input `{name}`")));
+        }
+        Ok(Some(values))
+    }
+
+    /// The one value of the input `name`, if it is there.
+    ///
+    /// # Errors
+    /// It does not hold exactly one finite number.
+    pub fn number(&self, name: &str) -> Result<Option<f64>> {
+        match self.numbers(name)?.as_deref() {
+            None => Ok(None),
+            Some([one]) => Ok(Some(*one)),
+            Some(many) => Err(Error::mismatch("one number", many.len().to_string(), format!("input `{name}`"))),
+        }
+    }
+
+    /// The same, where it must be a whole number of 0 or more.
+    ///
+    /// # Errors
+    /// It is not one.
+    pub fn count(&self, name: &str) -> Result<Option<usize>> {
+        let Some(value) = self.number(name)? else { return Ok(None) };
+        let whole = usize::try_from(crate::types::num::round_i64(value)).ok().filter(|_| value.fract() == 0.0);
+        whole.map(Some).ok_or_else(|| Error::mismatch("a whole number of 0 or more", value.to_string(), format!("input `{name}`")))
     }
 
     /// How many axes the input `name` has.

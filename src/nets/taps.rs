@@ -5,7 +5,7 @@
 
 use super::weights::Named;
 use crate::types::{Error, Result, nearest};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use std::collections::BTreeSet;
 
 /// Which intermediate activations are wanted beside the outputs.
@@ -37,6 +37,7 @@ impl std::str::FromStr for TapChoice {
 #[derive(Debug, Default)]
 pub struct Taps {
     choice: TapChoice,
+    all: bool,
     offered: BTreeSet<String>,
     kept: Named,
     failure: Option<Error>,
@@ -51,6 +52,7 @@ impl Taps {
     /// Whether somebody asked for the intermediate `name`.
     pub fn wants(&self, name: &str) -> bool {
         match &self.choice {
+            _ if self.all => true,
             TapChoice::None => false,
             TapChoice::All => true,
             TapChoice::Some(names) => names.contains(name),
@@ -68,6 +70,25 @@ impl Taps {
         }
     }
 
+    /// From now on every intermediate is kept, wanted or not.
+    pub const fn keep_all(&mut self) {
+        self.all = true;
+    }
+
+    /// Keeps an output that is on the host already.
+    pub fn keep(&mut self, name: &str, data: TensorData) {
+        self.offered.insert(name.to_owned());
+        self.kept.insert(name.to_owned(), data);
+    }
+
+    /// Keeps an intermediate that is on the host already, if it is wanted.
+    pub fn host(&mut self, name: &str, data: TensorData) {
+        self.offered.insert(name.to_owned());
+        if self.wants(name) {
+            self.kept.insert(name.to_owned(), data);
+        }
+    }
+
     /// Says that the intermediate `name` exists, although this pass does not compute it.
     pub fn offer(&mut self, name: &str) {
         self.offered.insert(name.to_owned());
@@ -75,13 +96,46 @@ impl Taps {
 
     /// Keeps an intermediate if it is wanted; `make` runs only then.
     pub fn tap<const D: usize>(&mut self, name: &str, make: impl FnOnce() -> Tensor<D>) {
-        if matches!(self.choice, TapChoice::None) {
+        if matches!(self.choice, TapChoice::None) && !self.all {
             return;
         }
         if self.wants(name) {
             self.output(name, make());
         } else {
             self.offered.insert(name.to_owned());
+        }
+    }
+
+    /// An empty collection with the same choice, for one item of a batch.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { all: self.all, ..Self::new(self.choice.clone()) }
+    }
+
+    /// Takes in what the items of a batch brought: of one item as it is, of several stacked along a new first axis. Tensors that differ
+    /// in shape from item to item stay apart, as `NAME.0`, `NAME.1` and so on.
+    pub fn stack(&mut self, items: Vec<Self>) {
+        let single = items.len() == 1;
+        let mut gathered: std::collections::BTreeMap<String, Vec<TensorData>> = std::collections::BTreeMap::new();
+        for item in items {
+            self.offered.extend(item.offered);
+            self.failure = self.failure.take().or(item.failure);
+            for (name, data) in item.kept {
+                gathered.entry(name).or_default().push(data);
+            }
+        }
+        for (name, mut list) in gathered {
+            let same = list.windows(2).all(|two| matches!(two, [a, b] if a.shape() == b.shape()));
+            if single {
+                self.kept.extend(list.pop().map(|data| (name, data)));
+            } else if same {
+                let shape: Vec<usize> = list.first().into_iter().flat_map(|d| d.shape().iter().copied()).collect();
+                let values: Vec<f32> = list.iter().flat_map(|d| d.as_slice::<f32>().unwrap_or_default().iter().copied()).collect();
+                let shape: Vec<usize> = std::iter::once(list.len()).chain(shape).collect();
+                self.kept.insert(name, TensorData::new(values, shape));
+            } else {
+                self.kept.extend(list.into_iter().enumerate().map(|(index, data)| (format!("{name}.{index}"), data)));
+            }
         }
     }
 

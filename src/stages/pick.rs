@@ -1,6 +1,6 @@
 //! What several stages share: payloads by kind, and values that are made again only when a calibration changes.
 
-use crate::types::{Calibration, DepthImage, Error, Frame, Payload, PointCloud, Result, RgbImage, SensorId, ThermalImage};
+use crate::types::{Calibration, DepthImage, Error, Fragment, Frame, Payload, PointCloud, Result, RgbImage, SensorId, ThermalImage};
 use std::sync::Arc;
 
 /// A frame of another kind than the stage works on.
@@ -26,6 +26,7 @@ pick!(rgb, Rgb, RgbImage, "a colour picture");
 pick!(thermal, Thermal, ThermalImage, "a thermal picture");
 pick!(depth, Depth, DepthImage, "a depth picture");
 pick!(cloud, Cloud, PointCloud, "a point cloud");
+pick!(fragment, Fragment, Fragment, "a torn fragment");
 
 /// Values made from calibrations, one per sensor, kept while the sensor's calibration stays.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ pub mod num;
 mod outcome;
 mod packet;
 mod pool;
+mod rigid;
 mod state;
 mod time;
 
@@ -32,5 +33,6 @@ pub use map::{BevMap, FragmentMatch, Trajectory};
 pub use outcome::{ColouredCloud, Outcome, OutcomeKind, Projection, VoxelGrid};
 pub use packet::{Head, Lineage, Origin, Packet, StageTime};
 pub use pool::{Buffer, Pool, PoolFill};
+pub use rigid::Rigid;
 pub use state::{Control, EgoState, Gnss, Imu};
 pub use time::{HostTime, SensorTime};

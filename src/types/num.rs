@@ -56,6 +56,18 @@ pub fn cell(coordinate: f64, count: usize) -> Option<usize> {
     let floor = coordinate.floor();
     (floor >= 0.0 && floor < count as f64).then_some(floor as usize)
 }
+/// Whole part of a number, rounded towards zero, saturating; NaN becomes 0.
+pub const fn trunc_i32(value: f32) -> i32 {
+    value as i32
+}
+/// Largest whole number that is not above `value`, saturating; NaN becomes 0.
+pub fn floor_i32(value: f32) -> i32 {
+    value.floor() as i32
+}
+/// To `i32`, saturating.
+pub fn i32(value: usize) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
 /// To `u32`, saturating.
 pub fn u32(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)

@@ -15,12 +15,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Pictures of one folder by stem.
-pub(super) type Named = BTreeMap<String, PathBuf>;
+pub(in crate::cli) type Named = BTreeMap<String, PathBuf>;
 
 const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
 
 /// The pictures of a folder, at least one; other and hidden files are passed over.
-pub(super) fn list(folder: &Path) -> Result<Named> {
+pub(in crate::cli) fn list(folder: &Path) -> Result<Named> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))?;
     let mut named = Named::new();
     for entry in entries {
@@ -43,7 +43,7 @@ pub(super) fn list(folder: &Path) -> Result<Named> {
 }
 
 /// The picture of a stem, or an error with the nearest name there is.
-pub(super) fn partner<'a>(named: &'a Named, stem: &str, folder: &Path) -> Result<&'a PathBuf> {
+pub(in crate::cli) fn partner<'a>(named: &'a Named, stem: &str, folder: &Path) -> Result<&'a PathBuf> {
     named.get(stem).ok_or_else(|| {
         let hint = nearest(stem, named.keys().map(String::as_str)).map_or_else(String::new, |n| format!("; nearest is `{n}`"));
         Error::mismatch(format!("a picture called `{stem}`"), format!("none{hint}"), folder.display().to_string())
@@ -51,19 +51,19 @@ pub(super) fn partner<'a>(named: &'a Named, stem: &str, folder: &Path) -> Result
 }
 
 /// A file's bytes.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+pub(in crate::cli) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| Error::io("read", path, e))
 }
 
 /// A picture from its file's bytes; the format is told by the content.
-pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage> {
+pub(in crate::cli) fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage> {
     let wrong = |e: &dyn std::fmt::Display| Error::mismatch("a picture", e.to_string(), path.display().to_string());
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| wrong(&e))?;
     reader.decode().map_err(|e| wrong(&e))
 }
 
 /// Grey levels: grey pictures as they are (16 bits scaled to 8), colour ones by rounded luma; transparency is ignored.
-pub(super) fn grey(picture: &DynamicImage) -> Result<Grey> {
+pub(in crate::cli) fn grey(picture: &DynamicImage) -> Result<Grey> {
     let (width, height) = (num::usize(picture.width()), num::usize(picture.height()));
     match picture {
         DynamicImage::ImageLuma8(_) | DynamicImage::ImageLumaA8(_) | DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_) => {
@@ -74,7 +74,7 @@ pub(super) fn grey(picture: &DynamicImage) -> Result<Grey> {
 }
 
 /// A small JPEG file for the sheet.
-pub(super) fn thumbnail(picture: &DynamicImage) -> Result<Vec<u8>> {
+pub(in crate::cli) fn thumbnail(picture: &DynamicImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let small = if picture.width() > 320 { picture.thumbnail(320, 320) } else { picture.clone() };
     let written = small.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 80));
@@ -83,14 +83,23 @@ pub(super) fn thumbnail(picture: &DynamicImage) -> Result<Vec<u8>> {
 }
 
 /// A PNG file's bytes.
-pub(super) fn encode_png(picture: &image::RgbImage) -> Result<Vec<u8>> {
+pub(in crate::cli) fn encode_png(picture: &image::RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| Error::unavailable("the picture", e.to_string()))?;
     Ok(bytes.into_inner())
 }
 
+/// A PNG file's bytes, of RGBA samples.
+pub(in crate::cli) fn encode_rgba(data: &[u8], width: usize, height: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+    image::ImageEncoder::write_image(encoder, data, num::u32(width), num::u32(height), image::ExtendedColorType::Rgba8)
+        .map_err(|e| Error::unavailable("the picture", e.to_string()))?;
+    Ok(bytes)
+}
+
 /// Writes beside the goal and renames, so that the file is the old or the new one, never a part.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(in crate::cli) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
     let name = path.file_name().ok_or_else(|| Error::mismatch("a file", "no file name", path.display().to_string()))?;
@@ -104,7 +113,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// A bar on a terminal, a line on standard error every ten seconds otherwise.
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     verb: &'static str,
     bar: Option<ProgressBar>,
     done: AtomicUsize,
@@ -113,7 +122,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(verb: &'static str, total: usize) -> Self {
+    pub(in crate::cli) fn new(verb: &'static str, total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} {per_sec} ETA {eta}");
             let bar = ProgressBar::new(total as u64).with_message(verb);
@@ -125,7 +134,7 @@ impl Progress {
         Self { verb, bar, done: AtomicUsize::new(0), total, told: Mutex::new(Instant::now()) }
     }
 
-    pub(super) fn step(&self) {
+    pub(in crate::cli) fn step(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(bar) = &self.bar {
             bar.inc(1);

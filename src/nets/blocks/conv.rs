@@ -87,7 +87,7 @@ impl ConvShape {
 }
 
 /// A plain convolution.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Conv {
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
@@ -121,7 +121,7 @@ pub fn batch_norm(loader: &mut Loader, name: &str, channels: usize, epsilon: f64
 }
 
 /// Convolution, BatchNorm if there is one, activation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ConvNorm {
     conv: Conv,
     activation: Activation,
@@ -135,8 +135,21 @@ impl ConvNorm {
 
     /// Reads the convolution `CONV` and the BatchNorm `NORM` and folds them.
     pub fn load(loader: &mut Loader, conv: &str, norm: &str, shape: ConvShape, bias: bool, activation: Activation) -> Self {
+        Self::load_eps(loader, conv, norm, shape, bias, activation, 1e-5)
+    }
+
+    /// The same, where the BatchNorm's epsilon is not PyTorch's 1e-5.
+    pub fn load_eps(
+        loader: &mut Loader,
+        conv: &str,
+        norm: &str,
+        shape: ConvShape,
+        bias: bool,
+        activation: Activation,
+        epsilon: f64,
+    ) -> Self {
         let plain = Conv::load(loader, conv, shape, bias);
-        let (scale, shift) = batch_norm(loader, norm, shape.outputs, 1e-5);
+        let (scale, shift) = batch_norm(loader, norm, shape.outputs, epsilon);
         let weight = plain.weight * scale.clone().reshape([shape.outputs, 1, 1, 1]);
         let bias = match plain.bias {
             Some(bias) => bias * scale + shift,

@@ -9,6 +9,7 @@ mod cvt;
 mod dense;
 mod linear;
 mod mit;
+mod swin;
 
 pub use attention::Heads;
 pub use conv::{Activation, Conv, ConvNorm, ConvShape, batch_norm};
@@ -16,6 +17,7 @@ pub use cvt::{Cvt, CvtConfig, CvtStage, ScoreScale};
 pub use dense::DenseBlock;
 pub use linear::{LayerNorm, Linear, Mlp, channel_mix};
 pub use mit::{Mit, MitConfig, StageConfig, StageOutput};
+pub use swin::{Swin, SwinConfig};
 
 use burn::tensor::Tensor;
 use burn::tensor::module::interpolate;

@@ -1,0 +1,304 @@
+//! Sizes of FULLER: what the architecture fixes per preset, and the extents that a configuration file may change.
+//!
+//! *In*: a preset's name and an optional TOML table. *Out*: [`FullerConfig`], checked. *Invariant*: after [`FullerConfig::checked`] every
+//! grid has at least one cell, the three grids fit each other, and no count is zero.
+
+use crate::nets::blocks::SwinConfig;
+use crate::types::{Error, Result, nearest, num};
+use serde::{Deserialize, Serialize};
+
+/// How camera features get their depth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewKind {
+    /// From the picture alone (LSS).
+    Lss,
+    /// From the picture and the LiDAR points in it.
+    DepthLss,
+}
+
+/// Which detection head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectKind {
+    /// Queries from a heat map, one attention layer.
+    Transfusion,
+    /// A heat map and regression maps per group of classes.
+    Center,
+    /// No detection: a checkpoint of the map task alone.
+    None,
+}
+
+/// What a configuration file may change; the names are its keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extents {
+    /// Low x, y, z and high x, y, z in metres, LiDAR frame.
+    pub point_range: [f64; 6],
+    /// Edges of a voxel, metres.
+    pub voxel_size: [f64; 3],
+    /// Points of a voxel that count.
+    pub max_points_per_voxel: usize,
+    /// Voxels of a cloud that count.
+    pub max_voxels: usize,
+    /// Edges of a pillar, metres.
+    pub pillar_size: [f64; 3],
+    /// Points of a pillar that count.
+    pub max_points_per_pillar: usize,
+    /// Pillars of a cloud that count.
+    pub max_pillars: usize,
+    /// Low, high, step of the camera's grid along x.
+    pub camera_bev_x: [f64; 3],
+    /// The same along y.
+    pub camera_bev_y: [f64; 3],
+    /// The same along z.
+    pub camera_bev_z: [f64; 3],
+    /// Nearest depth, farthest depth (excluded), step.
+    pub camera_depth: [f64; 3],
+    /// Objects that TransFusion looks at.
+    pub proposals: usize,
+    /// Low, high, step of the map along x.
+    pub map_x: [f64; 3],
+    /// The same along y.
+    pub map_y: [f64; 3],
+    /// Boxes with a centre outside are dropped: low x, y, z, high x, y, z.
+    pub post_center_range: [f64; 6],
+    /// Peaks of a class, and of a group of classes, that CenterHead looks at.
+    pub center_head_max: usize,
+    /// Boxes of CenterHead with at most this score are dropped.
+    pub center_head_score: f64,
+    /// `lss` or `depth_lss`.
+    pub view: ViewKind,
+    /// `transfusion`, `center` or `none`.
+    pub object_head: ObjectKind,
+    /// Whether there is a map head.
+    pub map_head: bool,
+}
+
+/// All sizes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FullerConfig {
+    /// The image encoder.
+    pub swin: SwinConfig,
+    /// Channels of the image pyramid.
+    pub pyramid: usize,
+    /// Channels that are lifted into space.
+    pub context: usize,
+    /// Channels of the sparse encoder's four stages.
+    pub sparse: [usize; 4],
+    /// Channels after fusion.
+    pub fused: usize,
+    /// Channels of the decoder's two levels.
+    pub second: [usize; 2],
+    /// Convolutions of each level after its first.
+    pub second_layers: usize,
+    /// Channels of each of the decoder's two outputs.
+    pub neck: usize,
+    /// Channels of TransFusion.
+    pub hidden: usize,
+    /// Channels inside TransFusion's feed-forward layer.
+    pub feed_forward: usize,
+    /// Channels of each prediction branch.
+    pub branch: usize,
+    /// Channels inside the map head.
+    pub map_hidden: usize,
+    /// What a file may change.
+    pub extents: Extents,
+}
+
+/// Step of a heads' cell in voxels.
+pub const STRIDE: f64 = 8.0;
+
+impl FullerConfig {
+    /// The published sizes on the grid of the published map network.
+    pub const BASE: Self = Self {
+        swin: SwinConfig::TINY,
+        pyramid: 256,
+        context: 80,
+        sparse: [16, 32, 64, 128],
+        fused: 256,
+        second: [128, 256],
+        second_layers: 5,
+        neck: 256,
+        hidden: 128,
+        feed_forward: 256,
+        branch: 64,
+        map_hidden: 512,
+        extents: Extents {
+            point_range: [-51.2, -51.2, -5.0, 51.2, 51.2, 3.0],
+            voxel_size: [0.1, 0.1, 0.2],
+            max_points_per_voxel: 10,
+            max_voxels: 120_000,
+            pillar_size: [0.2, 0.2, 8.0],
+            max_points_per_pillar: 20,
+            max_pillars: 60_000,
+            camera_bev_x: [-51.2, 51.2, 0.4],
+            camera_bev_y: [-51.2, 51.2, 0.4],
+            camera_bev_z: [-10.0, 10.0, 20.0],
+            camera_depth: [1.0, 60.0, 0.5],
+            proposals: 200,
+            map_x: [-50.0, 50.0, 0.5],
+            map_y: [-50.0, 50.0, 0.5],
+            post_center_range: [-61.2, -61.2, -10.0, 61.2, 61.2, 10.0],
+            center_head_max: 500,
+            center_head_score: 0.1,
+            view: ViewKind::Lss,
+            object_head: ObjectKind::Transfusion,
+            map_head: true,
+        },
+    };
+
+    /// Ours, narrow, for live use: six cameras of 64x176 on a grid of 64x64 cells of 1.6 m.
+    pub const TINY: Self = Self {
+        swin: SwinConfig { embedding: 24, depths: [2, 2, 2, 2], heads: [2, 3, 6, 12], window: 7 },
+        pyramid: 48,
+        context: 16,
+        sparse: [8, 8, 16, 32],
+        fused: 48,
+        second: [32, 48],
+        second_layers: 2,
+        neck: 32,
+        hidden: 40,
+        feed_forward: 80,
+        branch: 24,
+        map_hidden: 24,
+        extents: Extents {
+            voxel_size: [0.2, 0.2, 0.2],
+            max_voxels: 30_000,
+            pillar_size: [0.4, 0.4, 8.0],
+            max_pillars: 20_000,
+            camera_bev_x: [-51.2, 51.2, 0.8],
+            camera_bev_y: [-51.2, 51.2, 0.8],
+            camera_depth: [1.0, 60.0, 1.0],
+            proposals: 100,
+            map_x: [-50.0, 50.0, 1.0],
+            map_y: [-50.0, 50.0, 1.0],
+            ..Self::BASE.extents
+        },
+    };
+
+    /// These sizes with what a configuration file changes.
+    ///
+    /// # Errors
+    /// A key is unknown or has a value that makes no sense.
+    pub fn with(mut self, changes: &toml::Table) -> Result<Self> {
+        let wrong = |e: String| Error::mismatch("values of FULLER's keys", e.trim().replace('\n', " "), "--config");
+        let mut table = toml::Table::try_from(&self.extents).map_err(|e| wrong(e.to_string()))?;
+        for (key, value) in changes {
+            if !table.contains_key(key) {
+                let names: Vec<&str> = table.keys().map(String::as_str).collect();
+                let hint = nearest(key, names.iter().copied()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+                return Err(Error::mismatch(format!("one of {}", names.join(", ")), format!("key `{key}`{hint}"), "--config"));
+            }
+            table.insert(key.clone(), whole_as_float(value, table.get(key)));
+        }
+        self.extents = serde_path_to_error::deserialize(table).map_err(|e| wrong(e.to_string()))?;
+        self.checked()
+    }
+
+    /// These sizes, if they fit each other.
+    ///
+    /// # Errors
+    /// A grid is empty or far too large, a count is zero, or the camera's and the LiDAR's grids differ.
+    pub fn checked(self) -> Result<Self> {
+        let e = &self.extents;
+        let grids = [
+            ("point_range / voxel_size", self.voxel_grid()),
+            ("point_range / pillar_size", self.pillar_grid()),
+            ("camera_bev", self.camera_grid()),
+        ];
+        for (name, grid) in grids {
+            if grid.iter().any(|n| !(1..=16_384).contains(n)) {
+                return Err(Error::mismatch("1 to 16384 cells along each axis", format!("{grid:?}"), name));
+            }
+        }
+        let counts = [e.max_points_per_voxel, e.max_voxels, e.max_points_per_pillar, e.max_pillars, e.proposals, e.center_head_max];
+        let depths = steps(e.camera_depth);
+        let map = self.map_grid();
+        if counts.iter().any(|n| !(1..=10_000_000).contains(n))
+            || !(1..=4096).contains(&depths)
+            || map.iter().any(|n| !(1..=8192).contains(n))
+        {
+            let found = format!("counts {counts:?}, {depths} depths, a map of {map:?}");
+            return Err(Error::mismatch("counts of at least 1, 1 to 4096 depths, a map of 1 to 8192 cells", found, "--config"));
+        }
+        let finite = e.post_center_range.iter().chain([&e.center_head_score]).all(|v| v.is_finite());
+        let [x, y, _] = self.camera_grid();
+        let halved = [x, y].map(|n| n.div_ceil(2));
+        if !finite || halved != self.bev() {
+            let found = format!("{halved:?} cells of the camera against {:?} of the LiDAR", self.bev());
+            return Err(Error::mismatch("a camera grid that, halved, equals the voxel grid divided by 8", found, "--config"));
+        }
+        Ok(self)
+    }
+
+    /// Voxels along x, y, z.
+    pub fn voxel_grid(&self) -> [usize; 3] {
+        grid(&self.extents.point_range, &self.extents.voxel_size)
+    }
+    /// Pillars along x, y, z.
+    pub fn pillar_grid(&self) -> [usize; 3] {
+        grid(&self.extents.point_range, &self.extents.pillar_size)
+    }
+    /// Cells of the camera's grid along x, y, z.
+    pub fn camera_grid(&self) -> [usize; 3] {
+        [self.extents.camera_bev_x, self.extents.camera_bev_y, self.extents.camera_bev_z].map(steps)
+    }
+    /// Cells of the map along x, y.
+    pub fn map_grid(&self) -> [usize; 2] {
+        [self.extents.map_x, self.extents.map_y].map(steps)
+    }
+    /// Cells of the heads' grid along x, y: what three halvings of the voxel grid leave.
+    pub fn bev(&self) -> [usize; 2] {
+        let [x, y, _] = self.voxel_grid();
+        [x, y].map(|n| n.div_ceil(2).div_ceil(2).div_ceil(2))
+    }
+    /// Metres of a heads' cell along x, y.
+    pub fn cell(&self) -> [f64; 2] {
+        [self.extents.voxel_size[0] * STRIDE, self.extents.voxel_size[1] * STRIDE]
+    }
+}
+
+/// Whole numbers where floats are wanted become floats: `[-54, 54, 1]` means what it says.
+fn whole_as_float(value: &toml::Value, default: Option<&toml::Value>) -> toml::Value {
+    match (value, default) {
+        (toml::Value::Integer(n), Some(toml::Value::Float(_))) => toml::Value::Float(*n as f64),
+        (toml::Value::Array(values), Some(toml::Value::Array(defaults))) => {
+            toml::Value::Array(values.iter().map(|v| whole_as_float(v, defaults.first())).collect())
+        }
+        _ => value.clone(),
+    }
+}
+
+/// How many steps an axis has; 0 for nonsense.
+pub fn steps([low, high, step]: [f64; 3]) -> usize {
+    let count = (high - low) / step;
+    if step > 0.0 && count.is_finite() { usize::try_from(num::round_i64(count)).unwrap_or(0) } else { 0 }
+}
+
+fn grid([x0, y0, z0, x1, y1, z1]: &[f64; 6], [dx, dy, dz]: &[f64; 3]) -> [usize; 3] {
+    [steps([*x0, *x1, *dx]), steps([*y0, *y1, *dy]), steps([*z0, *z1, *dz])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_fit_and_files_change_them() {
+        let base = FullerConfig::BASE.checked().unwrap();
+        assert_eq!((base.bev(), base.voxel_grid(), base.camera_grid()), ([128, 128], [1024, 1024, 40], [256, 256, 1]));
+        assert_eq!(FullerConfig::TINY.checked().unwrap().bev(), [64, 64]);
+        let small: toml::Table =
+            "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\ncamera_bev_x = [-12.8, 12.8, 0.4]\ncamera_bev_y = [-12.8, 12.8, 0.4]"
+                .parse()
+                .unwrap();
+        assert_eq!(FullerConfig::BASE.with(&small).unwrap().bev(), [32, 32]);
+        let say = |text: &str| FullerConfig::BASE.with(&text.parse().unwrap()).unwrap_err().to_string();
+        assert!(say("voxel_sise = [1, 1, 1]").contains("did you mean `voxel_size`"));
+        assert!(say("voxel_size = [0.1, 0.1]").contains("voxel_size"));
+        assert!(say("voxel_size = [0.1, 0.0, 0.2]").contains("1 to 16384"));
+        assert!(say("camera_bev_x = [-54.0, 54.0, 0.3]").contains("halved"));
+        assert!(say("proposals = 0").contains("at least 1"));
+    }
+}

@@ -1,0 +1,185 @@
+//! One sparse convolution with its norm and activation.
+//!
+//! *In*: features of the input sites, a [`Rule`], for a block's end the features that go around it. *Out*: features of the output sites.
+//! *Invariant*: BatchNorm is folded into weights and bias; the output is written once. A tile of output sites is summed in the cache,
+//! four sites by 32 channels in registers, over weights packed in that order: nothing is gathered into or scattered from memory.
+
+use super::rule::{Rule, Shape, TILE};
+use crate::nets::blocks::batch_norm;
+use crate::nets::loader::{Init, Loader};
+use crate::nets::simd::{self, Fused, Kernel};
+use crate::types::num;
+use rayon::prelude::*;
+
+const EPSILON: f64 = 1e-3;
+/// Sites that share a pass over the weights.
+const ROWS: usize = 4;
+/// Channels of a strip of weights.
+const LANES: usize = 32;
+
+/// See the module.
+#[derive(Debug)]
+pub struct SparseConv {
+    /// `[position][strip][input][32]`, scaled by the norm.
+    packed: Vec<f32>,
+    /// Per output channel, padded to whole strips.
+    bias: Vec<f32>,
+    inputs: usize,
+    outputs: usize,
+    shape: Shape,
+}
+
+impl SparseConv {
+    /// Reads `CONV.weight`, `[kx, ky, kz, in, out]` (or spconv 2's `[out, kx, ky, kz, in]`), and the norm `NORM`.
+    pub fn load(loader: &mut Loader, conv: &str, norm: &str, shape: Shape, [inputs, outputs]: [usize; 2]) -> Self {
+        let [kx, ky, kz] = shape.kernel;
+        let name = format!("{conv}.weight");
+        let volume = shape.volume();
+        let init = Init::Normal((2.0 / (volume * inputs) as f64).sqrt());
+        let (ours, other) = ([kx, ky, kz, inputs, outputs], [outputs, kx, ky, kz, inputs]);
+        let turned = ours != other && loader.shape_of(&name).is_some_and(|s| s == other);
+        let mut weight = loader.host(&name, if turned { &other } else { &ours }, init);
+        if turned {
+            let rows = volume * inputs;
+            weight = (0..rows).flat_map(|row| weight.iter().skip(row).step_by(rows).copied().collect::<Vec<f32>>()).collect();
+        }
+        let (scale, shift) = batch_norm(loader, norm, outputs, EPSILON);
+        let read = |t: burn::tensor::Tensor<1>| t.into_data().as_slice::<f32>().map(<[f32]>::to_vec).unwrap_or_default();
+        let (scale, mut bias) = (read(scale), read(shift));
+        let strips = outputs.div_ceil(LANES);
+        bias.resize(strips * LANES, 0.0);
+        let mut packed = vec![0.0; volume * strips * inputs * LANES];
+        for (position, (packed, weight)) in
+            packed.chunks_exact_mut(strips * inputs * LANES).zip(weight.chunks_exact(inputs * outputs)).enumerate()
+        {
+            debug_assert!(position < volume);
+            for (input, row) in weight.chunks_exact(outputs).enumerate() {
+                for (strip, (values, scales)) in row.chunks(LANES).zip(scale.chunks(LANES)).enumerate() {
+                    let target = packed.iter_mut().skip((strip * inputs + input) * LANES);
+                    target.zip(values.iter().zip(scales)).for_each(|(t, (w, s))| *t = w * s);
+                }
+            }
+        }
+        Self { packed, bias, inputs, outputs, shape }
+    }
+
+    /// Kernel, stride, padding.
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+    /// Channels out.
+    pub const fn outputs(&self) -> usize {
+        self.outputs
+    }
+    /// Multiply-adds for this many pairs of sites.
+    pub const fn cost(&self, pairs: u64) -> u64 {
+        pairs * self.inputs as u64 * self.outputs as u64
+    }
+    /// Weights of a kernel position as `[in][out]`, and the bias: what the plain version multiplies with.
+    pub(super) fn unpacked(&self, position: usize) -> Vec<f32> {
+        let strips = self.outputs.div_ceil(LANES);
+        let size = strips * self.inputs * LANES;
+        let packed = self.packed.get(position * size..(position + 1) * size).unwrap_or_default();
+        let row = |input: usize| {
+            let strips = packed.chunks_exact(self.inputs * LANES).flat_map(move |s| s.iter().skip(input * LANES).take(LANES));
+            strips.take(self.outputs).copied()
+        };
+        (0..self.inputs).flat_map(row).collect()
+    }
+    /// Bias per output channel.
+    pub(super) fn bias(&self) -> Vec<f32> {
+        self.bias.iter().take(self.outputs).copied().collect()
+    }
+
+    /// max(0, convolution + bias + `around`) at every output site.
+    pub fn forward(&self, features: &[f32], rule: &Rule, around: Option<&[f32]>) -> Vec<f32> {
+        let mut out = vec![0.0_f32; rule.outputs * self.outputs];
+        let strips = self.outputs.div_ceil(LANES);
+        let tiles = out.par_chunks_mut(TILE * self.outputs.max(1)).zip(&rule.tiles).enumerate();
+        tiles.for_each_init(
+            || vec![[0.0_f32; LANES]; TILE * strips],
+            |sums, (at, (out, tile))| {
+                simd::run(Job { conv: self, features, tile, sums });
+                let start = at * TILE * self.outputs;
+                let around = around.map(|a| a.get(start..start + out.len()).unwrap_or_default());
+                for (row, target) in out.chunks_exact_mut(self.outputs).enumerate() {
+                    let strips = sums.iter().skip(row).step_by(TILE).flatten();
+                    target.iter_mut().zip(strips).for_each(|(t, s)| *t = *s);
+                }
+                match around {
+                    Some(around) => out.iter_mut().zip(around).for_each(|(t, a)| *t = (*t + a).max(0.0)),
+                    None => out.iter_mut().for_each(|t| *t = t.max(0.0)),
+                }
+            },
+        );
+        out
+    }
+}
+
+/// The sums of one tile, `[strip][site][32]`.
+struct Job<'a> {
+    conv: &'a SparseConv,
+    features: &'a [f32],
+    tile: &'a super::rule::Tile,
+    sums: &'a mut [[f32; LANES]],
+}
+
+impl Kernel for Job<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<F: Fused>(self) {
+        let inputs = self.conv.inputs;
+        let bias = self.conv.bias.as_chunks::<LANES>().0;
+        for (sums, bias) in self.sums.chunks_exact_mut(TILE).zip(bias) {
+            sums.fill(*bias);
+        }
+        let per_position = bias.len() * inputs * LANES;
+        let mut pairs = self.tile.pairs.as_slice();
+        for (position, count) in &self.tile.counts {
+            let Some((now, rest)) = pairs.split_at_checked(*count) else { return };
+            pairs = rest;
+            let Some(weights) = self.conv.packed.get(position * per_position..(position + 1) * per_position) else { return };
+            for (weights, sums) in weights.chunks_exact(inputs * LANES).zip(self.sums.chunks_exact_mut(TILE)) {
+                let weights = weights.as_chunks::<LANES>().0;
+                let (groups, rest) = now.as_chunks::<ROWS>();
+                for group in groups {
+                    strip::<F, ROWS>(group, self.features, inputs, weights, sums);
+                }
+                for pair in rest {
+                    strip::<F, 1>(&[*pair], self.features, inputs, weights, sums);
+                }
+            }
+        }
+    }
+}
+
+/// `N` sites by 32 channels.
+#[inline(always)]
+fn strip<F: Fused, const N: usize>(
+    group: &[(u32, u32); N],
+    features: &[f32],
+    inputs: usize,
+    weights: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    let mut acc = [[0.0_f32; LANES]; N];
+    let mut rows = [&[] as &[f32]; N];
+    for ((acc, row), (out, input)) in acc.iter_mut().zip(&mut rows).zip(group) {
+        let start = num::usize(*input) * inputs;
+        let (Some(sum), Some(found)) = (sums.get(num::usize(*out)), features.get(start..start + inputs)) else { return };
+        (*acc, *row) = (*sum, found);
+    }
+    for (at, weight) in weights.iter().enumerate() {
+        for (acc, row) in acc.iter_mut().zip(&rows) {
+            let Some(x) = row.get(at) else { return };
+            for (a, w) in acc.iter_mut().zip(weight) {
+                *a = F::fma(*x, *w, *a);
+            }
+        }
+    }
+    for (acc, (out, _)) in acc.iter().zip(group) {
+        if let Some(sum) = sums.get_mut(num::usize(*out)) {
+            *sum = *acc;
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! FULLER against the numbers of the published code: every tensor of the fixture that follows from named inputs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::cast_possible_truncation, missing_docs)]
+
+mod support;
+
+use burn::tensor::{DType, Device, TensorData};
+use sensorium::nets::fuller::{Fuller, FullerConfig};
+use sensorium::nets::{Model, Named, Origin, TapChoice, Weights, build, build_with, card, forward};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(support::fixture(&format!("fuller/{name}"))).unwrap()
+}
+
+fn extents() -> toml::Table {
+    read("extents.toml").parse().unwrap()
+}
+
+fn expected() -> Named {
+    Weights::read(&support::fixture("fuller/expected.safetensors")).unwrap().tensors
+}
+
+fn inputs() -> Named {
+    let named = support::tensors_of(&support::fixture("fuller/inputs.json"));
+    let mut named: Named = named.into_iter().map(|(name, data)| (name.trim_start_matches("input:").to_owned(), data)).collect();
+    named.extend(expected().into_iter().filter(|(name, _)| name.starts_with("given.")));
+    named
+}
+
+fn published() -> Weights {
+    Weights { tensors: support::tensors_of(&support::fixture("fuller/manifest.json")), place: "manifest.json".to_owned() }
+}
+
+/// The whole shape and the stride of each expected tensor.
+fn strides() -> BTreeMap<String, (Vec<usize>, usize)> {
+    let table: serde_json::Value = serde_json::from_str(&read("strides.json")).unwrap();
+    let number = |v: &serde_json::Value| v.as_u64().unwrap() as usize;
+    let row = |v: &serde_json::Value| (v["shape"].as_array().unwrap().iter().map(number).collect(), number(&v["stride"]));
+    table.as_object().unwrap().iter().map(|(name, v)| (name.clone(), row(v))).collect()
+}
+
+/// One pass of the fixture's network, shared by the tests.
+fn found() -> &'static Named {
+    static FOUND: OnceLock<Named> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let device = Device::flex();
+        let (model, report) = build_with("fuller", "fixture", Origin::Memory(Box::new(published())), &extents(), &device).unwrap();
+        assert!(report.is_complete(), "{report}");
+        forward(model.as_ref(), &inputs(), &TapChoice::None, &device).unwrap()
+    })
+}
+
+fn numbers(data: &TensorData) -> Vec<f64> {
+    data.clone().convert::<f64>().as_slice::<f64>().unwrap().to_vec()
+}
+
+/// Values beyond the tolerance, and the worst difference; integers are compared exactly.
+fn beyond(found: &TensorData, wanted: &TensorData, stride: usize) -> (usize, f64) {
+    let (a, b) = (numbers(found), numbers(wanted));
+    let sampled: Vec<f64> = a.into_iter().step_by(stride).collect();
+    assert_eq!(sampled.len(), b.len());
+    let most = b.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
+    let tolerance = if wanted.dtype() == DType::F32 { 1e-4 * most } else { 0.0 };
+    let off = |(a, b): (&f64, &f64)| if a.is_finite() { (a - b).abs() } else { f64::INFINITY };
+    let offs: Vec<f64> = sampled.iter().zip(&b).map(off).collect();
+    (offs.iter().filter(|o| **o > tolerance).count(), offs.iter().fold(0.0, |m: f64, v| m.max(*v)))
+}
+
+/// Not a result of the network's inputs: compared elsewhere.
+fn elsewhere(name: &str) -> bool {
+    ["given.", "toy.", "mtl.", "sample."].iter().any(|p| name.starts_with(p))
+}
+
+/// Rows of proposals: their order may differ where scores are equal to the last bits, so they are compared by class and cell.
+fn by_proposal(name: &str) -> bool {
+    (name.starts_with("object.") || name.starts_with("object_alone.")) && !name.ends_with("dense_heatmap")
+}
+
+#[test]
+fn every_tensor_of_the_fixture_agrees() {
+    let (found, expected, strides) = (found(), expected(), strides());
+    let mut failures = Vec::new();
+    let mut compared = 0;
+    for (name, wanted) in expected.iter().filter(|(name, _)| !elsewhere(name) && !by_proposal(name)) {
+        let (shape, stride) = &strides[name];
+        let Some(data) = found.get(name) else {
+            failures.push(format!("{name}: not there"));
+            continue;
+        };
+        let found_shape: Vec<usize> = data.shape().iter().copied().collect();
+        if found_shape != *shape {
+            failures.push(format!("{name}: shape {found_shape:?}, wanted {shape:?}"));
+            continue;
+        }
+        let (count, worst) = beyond(data, wanted, *stride);
+        println!("{name:34} worst {worst:.2e}, {count} beyond the tolerance");
+        // Points within 1e-4 of a cell's edge may move, and the cells that they move between with them.
+        let allowed = match name.as_str() {
+            "view.cell" => 8,
+            "lss.pooled" | "depth_lss.pooled" => 16,
+            // Two boxes of eleven numbers at the threshold.
+            "center.rotate" => 22,
+            _ => 0,
+        };
+        if count > allowed {
+            failures.push(format!("{name}: {count} values beyond the tolerance, worst {worst:e}"));
+        }
+        compared += 1;
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    println!("{compared} tensors");
+    assert_eq!(compared, 104);
+}
+
+/// Of each proposal: class, cell, then every branch's numbers.
+fn proposals(named: &Named, name: &str) -> BTreeMap<(i64, i64), Vec<f64>> {
+    let column = |part: &str| numbers(&named[&format!("{name}.{part}")]);
+    let (class, cell) = (column("proposal_class"), column("proposal_cell"));
+    let count = class.len();
+    let parts = ["center", "height", "dim", "rot", "vel", "heatmap", "query_heatmap_score"].map(column);
+    let of = |i: usize| parts.iter().flat_map(|p| p.iter().skip(i).step_by(count).copied().collect::<Vec<_>>()).collect();
+    (0..count).map(|i| ((class[i] as i64, cell[i] as i64), of(i))).collect()
+}
+
+#[test]
+fn every_proposal_and_box_agrees() {
+    let (found, expected) = (found(), expected());
+    for name in ["object", "object_alone"] {
+        let (a, b) = (proposals(found, name), proposals(&expected, name));
+        assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{name}");
+        assert_eq!(a.len(), 60);
+        let most = b.values().flatten().fold(1.0_f64, |m, v| m.max(v.abs()));
+        let worst = a.values().flatten().zip(b.values().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        println!("{name}: worst {worst:.2e} of {most:.1}");
+        assert!(worst <= 1e-4 * most, "{name}: off by {worst:e}");
+        let rows = |named: &Named| {
+            let mut rows: Vec<Vec<f64>> = numbers(&named[&format!("{name}.boxes")]).chunks(11).map(<[f64]>::to_vec).collect();
+            rows.sort_by(|a, b| (a[10], (a[0] * 1e3).round()).partial_cmp(&(b[10], (b[0] * 1e3).round())).unwrap());
+            rows
+        };
+        let (a, b) = (rows(found), rows(&expected));
+        assert_eq!(a.len(), b.len(), "{name}.boxes");
+        for (a, b) in a.iter().zip(&b) {
+            let most = b.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
+            for (column, (x, y)) in a.iter().zip(b).enumerate() {
+                let off = if column == 6 { ((x - y) / 2.0).sin().abs() * 2.0 } else { (x - y).abs() };
+                assert!(off <= 1e-4 * most, "{name}.boxes: {a:?}\n{b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cards_state_the_true_number_of_parameters() {
+    let device = Device::flex();
+    for (preset, config) in [("base", FullerConfig::BASE), ("tiny", FullerConfig::TINY)] {
+        let count = Fuller::count(&config, &device);
+        println!("{preset}: {count} parameters");
+        assert_eq!(card::find("fuller", preset).unwrap().parameters, count, "{preset}");
+    }
+    assert!(Fuller::count(&FullerConfig::TINY, &device) <= 3_000_000);
+}
+
+/// `tiny` on a small grid, other numbers of cameras, samples and sizes than anywhere else.
+fn small() -> Box<dyn Model> {
+    let changes: toml::Table = "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\ncamera_bev_x = [-12.8, 12.8, 0.8]\n\
+         camera_bev_y = [-12.8, 12.8, 0.8]\nproposals = 20\nmap_x = [-10, 10, 1]\nmap_y = [-12, 8, 0.5]"
+        .parse()
+        .unwrap();
+    build_with("fuller", "tiny", Origin::Seed(5), &changes, &Device::flex()).unwrap().0
+}
+
+fn batch(samples: usize, cameras: usize, points: usize, first: usize) -> Named {
+    let mut named = Named::new();
+    let mut put = |name: &str, values: Vec<f32>, shape: Vec<usize>| drop(named.insert(name.to_owned(), TensorData::new(values, shape)));
+    let draw = |name: &str, each: usize, low: f64, high: f64| -> Vec<f32> {
+        (first..first + samples).flat_map(|s| support::fill(name, each, low, high, s as u64)).collect()
+    };
+    let size = [41, 75];
+    put("img", draw("img", cameras * 3 * size[0] * size[1], -2.0, 2.5), vec![samples, cameras, 3, size[0], size[1]]);
+    for (axis, low, high) in [("x", -12.0, 12.0), ("y", -12.0, 12.0), ("z", -3.0, 1.0), ("intensity", 0.0, 100.0), ("time", 0.0, 0.4)] {
+        put(&format!("points.{axis}"), draw(axis, points, low, high), vec![samples, points]);
+    }
+    let identity: Vec<f32> = (0..16).map(|i| f32::from(u8::from(i % 5 == 0))).collect();
+    let intrinsics = vec![40.0, 0.0, 37.0, 0.0, 0.0, 40.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+    // Camera z forward is LiDAR y, camera x is LiDAR x, camera y is LiDAR -z.
+    let to_lidar = vec![1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+    let to_image = vec![40.0, 37.0, 0.0, 0.0, 0.0, 20.0, -40.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+    let each = |m: &Vec<f32>, count: usize| m.repeat(count);
+    let count = samples * cameras;
+    for (name, m) in
+        [("camera_intrinsics", &intrinsics), ("camera2lidar", &to_lidar), ("lidar2image", &to_image), ("img_aug_matrix", &identity)]
+    {
+        put(&format!("given.{name}"), each(m, count), vec![samples, cameras, 4, 4]);
+    }
+    put("given.lidar_aug_matrix", each(&identity, samples), vec![samples, 4, 4]);
+    named
+}
+
+#[test]
+fn other_sizes_and_batches_work_and_samples_do_not_mix() {
+    let (model, device) = (small(), Device::flex());
+    let both = forward(model.as_ref(), &batch(2, 3, 900, 1), &TapChoice::None, &device).unwrap();
+    let second = forward(model.as_ref(), &batch(1, 3, 900, 2), &TapChoice::None, &device).unwrap();
+    assert_eq!(both["map.prob"].shape().to_vec(), [2, 6, 20, 40]);
+    for name in ["map.prob", "object.dense_heatmap"] {
+        let (a, b) = (support::values(&both[name]), support::values(&second[name]));
+        let worst = a[a.len() / 2..].iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-4, "{name}: {worst}");
+        assert!(a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-4), "{name}: both samples are the same");
+    }
+}
+
+#[test]
+fn a_missing_sensor_is_an_input_like_any_other() {
+    let (model, device) = (small(), Device::flex());
+    let run = |keep: &dyn Fn(&str) -> bool| {
+        let named: Named = batch(1, 2, 500, 1).into_iter().filter(|(name, _)| keep(name)).collect();
+        forward(model.as_ref(), &named, &TapChoice::None, &device)
+    };
+    let whole = run(&|_| true).unwrap();
+    let no_lidar = run(&|name| !name.starts_with("points.")).unwrap();
+    let no_camera = run(&|name| name.starts_with("points.")).unwrap();
+    for named in [&no_lidar, &no_camera] {
+        assert!(named.values().flat_map(numbers).all(f64::is_finite));
+        assert!(beyond(&named["map.prob"], &whole["map.prob"], 1).0 > 0);
+    }
+    assert!(run(&|name| name.starts_with("given.")).unwrap_err().to_string().contains("neither"));
+    // No LiDAR, no point, and every point out of range are the same thing.
+    for far in [false, true] {
+        let mut named = batch(1, 2, 500, 1);
+        for axis in ["x", "y", "z", "intensity", "time"] {
+            let values = if far { vec![1e6_f32; 3] } else { vec![] };
+            let count = values.len();
+            named.insert(format!("points.{axis}"), TensorData::new(values, [count]));
+        }
+        let found = forward(model.as_ref(), &named, &TapChoice::All, &device).unwrap();
+        assert_eq!(found["map.prob"], no_lidar["map.prob"]);
+    }
+}
+
+#[test]
+fn wrong_inputs_are_errors_that_say_what_was_wanted() {
+    let (model, device) = (small(), Device::flex());
+    let fail = |change: &dyn Fn(&mut Named), taps: &str| {
+        let mut named = batch(1, 2, 50, 1);
+        change(&mut named);
+        forward(model.as_ref(), &named, &taps.parse().unwrap(), &device).unwrap_err().to_string()
+    };
+    let put = |name: &'static str, shape: &'static [usize], value: f32| {
+        move |n: &mut Named| drop(n.insert(name.into(), TensorData::new(vec![value; shape.iter().product()], shape.to_vec())))
+    };
+    assert!(fail(&|n| drop(n.remove("given.camera2lidar")), "").contains("`given.camera2lidar`"));
+    assert!(fail(&|n| drop(n.remove("points.time")), "").contains("`points.time`"));
+    assert!(fail(&put("img", &[1, 2, 3, 4, 4], 0.0), "").contains("at least 8"));
+    assert!(fail(&put("img", &[1, 2, 4, 40, 40], 0.0), "").contains("cameras, 3"));
+    assert!(fail(&put("given.camera_intrinsics", &[1, 2, 4, 4], 0.0), "").contains("invertible"));
+    assert!(fail(&put("given.lidar_aug_matrix", &[2, 4, 4], 1.0), "").contains("1 samples"));
+    assert!(fail(&put("points.z", &[1, 49], 0.0), "").contains("as many points"));
+    assert!(fail(&put("points.x", &[1, 50], f32::NAN), "").contains("finite"));
+    assert!(fail(&put("img", &[1, 2, 3, 40, 40], f32::INFINITY), "").contains("finite"));
+    assert!(fail(&|n| drop(n.insert("points.x".into(), TensorData::new(vec![1_i64; 50], [1, 50]))), "").contains("f32"));
+    assert!(fail(&|_| {}, "swin.out9").contains("did you mean `swin.out"));
+    let Err(error) = build("fuller", "fixture", Origin::Seed(1), &device) else { panic!("built without --config") };
+    assert!(error.to_string().contains("--config"), "{error}");
+}
