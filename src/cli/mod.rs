@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod doctor;
+mod drive;
 pub mod eval;
 mod forward;
 mod fragments;
@@ -13,6 +14,7 @@ mod machine;
 mod models;
 mod output;
 mod run;
+mod serve;
 
 pub use output::Format;
 
@@ -74,6 +76,17 @@ enum Verb {
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
+    /// The embedded world.
+    #[command(subcommand)]
+    World(WorldVerb),
+    /// Closed loop against a CARLA server: routes driven and scored as the leaderboard does.
+    Drive(drive::Args),
+}
+
+#[derive(Subcommand)]
+enum WorldVerb {
+    /// Behind CARLA's own wire protocol, for the official client and ours
+    Serve(serve::Args),
 }
 
 #[derive(Subcommand)]
@@ -126,6 +139,8 @@ pub fn main() -> ExitCode {
         Verb::Forward(args) => forward::forward(&args),
         Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),
+        Verb::World(WorldVerb::Serve(args)) => serve::serve(&args),
+        Verb::Drive(args) => drive::drive(&args),
     };
     match outcome {
         Ok(ending) => ending.into(),
