@@ -3,6 +3,7 @@
 mod fragments;
 mod kernels;
 mod surround;
+mod world;
 
 use super::machine::Machine;
 use super::{Ending, Format, Result, output};
@@ -21,6 +22,8 @@ use std::time::Duration;
 pub enum Verb {
     /// Hand-over between threads, policies under load, memory over 10,000 bundles
     Runtime(Args),
+    /// The embedded world: a driving rig, one larger camera, loading the largest town
+    World(Args),
     /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
     Kernels(kernels::Args),
 }
@@ -35,11 +38,11 @@ pub struct Args {
 
 /// Times what was asked for; a broken bar is exit 1.
 pub(super) fn bench(verb: &Verb) -> Result {
-    let args = match verb {
-        Verb::Runtime(args) => args,
+    let (args, rows) = match verb {
+        Verb::Runtime(args) => (args, vec![hops()?, latest()?, offline()?]),
+        Verb::World(args) => (args, world::rows()?),
         Verb::Kernels(args) => return kernels::kernels(args),
     };
-    let rows = vec![hops()?, latest()?, offline()?];
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;
     Ok(if kept { Ending::Done } else { Ending::No })

@@ -15,6 +15,7 @@ mod models;
 mod output;
 mod run;
 mod serve;
+mod world;
 
 pub use output::Format;
 
@@ -76,17 +77,11 @@ enum Verb {
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
-    /// The embedded world.
+    /// The embedded world: a CARLA server, data sets with their truth, pictures of it.
     #[command(subcommand)]
-    World(WorldVerb),
+    World(world::Verb),
     /// Closed loop against a CARLA server: routes driven and scored as the leaderboard does.
     Drive(drive::Args),
-}
-
-#[derive(Subcommand)]
-enum WorldVerb {
-    /// Behind CARLA's own wire protocol, for the official client and ours
-    Serve(serve::Args),
 }
 
 #[derive(Subcommand)]
@@ -139,8 +134,8 @@ pub fn main() -> ExitCode {
         Verb::Forward(args) => forward::forward(&args),
         Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),
-        Verb::World(WorldVerb::Serve(args)) => serve::serve(&args),
         Verb::Drive(args) => drive::drive(&args),
+        Verb::World(verb) => world::world(&verb),
     };
     match outcome {
         Ok(ending) => ending.into(),

@@ -148,6 +148,7 @@ impl Default for Registry {
             "kitti", sources::KittiConfig, "a KITTI drive (raw) or frame folder (object)";
             "nuscenes", sources::NuscenesConfig, "a nuScenes root: cameras, LiDAR, ego pose";
             "fragments", sources::FragmentsConfig, "a folder of torn-picture fragments";
+            "world", sources::WorldSourceConfig, "the embedded world: a town, traffic, sensors of every kind, and the truth";
             "recording", sources::RecordingConfig, "an MCAP recording of a former run";
             #[cfg(feature = "opencv")] "video", sources::VideoConfig, "a video file or a V4L2/USB camera";
         ];

@@ -21,7 +21,9 @@ pub use player::Player;
 mod recording;
 #[cfg(feature = "opencv")]
 mod video;
+mod world;
 
 pub use recording::{RecordingConfig, RecordingSource, read_recording, recorded_bundles};
 #[cfg(feature = "opencv")]
 pub use video::{VideoConfig, VideoSource};
+pub use world::{WorldEgo, WorldSource, WorldSourceConfig};

@@ -41,10 +41,10 @@ pub fn ceil_i32(value: f32) -> i32 {
     let cut = value as i32;
     cut.saturating_add(i32::from((cut as f32) < value))
 }
-/// The lowest eight bits.
+/// The lowest 32 bits.
 #[inline]
-pub const fn low_u8(value: u32) -> u8 {
-    (value & 0xff) as u8
+pub const fn low_u32(value: u64) -> u32 {
+    (value & 0xffff_ffff) as u32
 }
 /// The pixel column or row that holds a coordinate (pixel centres at integers), or `None` outside `0..size`.
 pub fn pixel(coordinate: f64, size: usize) -> Option<usize> {
@@ -59,10 +59,6 @@ pub fn cell(coordinate: f64, count: usize) -> Option<usize> {
 /// Whole part of a number, rounded towards zero, saturating; NaN becomes 0.
 pub const fn trunc_i32(value: f32) -> i32 {
     value as i32
-}
-/// Largest whole number that is not above `value`, saturating; NaN becomes 0.
-pub fn floor_i32(value: f32) -> i32 {
-    value.floor() as i32
 }
 /// To `i32`, saturating.
 pub fn i32(value: usize) -> i32 {

@@ -190,7 +190,7 @@ impl Simulator for Embedded {
             if here.guests.remove(&id).is_some() {
                 here.refresh();
             } else {
-                let _there = here.world.remove(id);
+                let _there = here.world.destroy(id);
                 let now = here.world.snapshot();
                 here.now.time = now.time;
                 here.observe(now);

@@ -73,10 +73,10 @@ fn plan(out: &mut String, curve: &Curve) {
 
 fn head(out: &mut String, id: usize, length: f64, junction: Option<usize>, links: &str, limit: f64) {
     let junction = junction.map_or_else(|| "-1".to_owned(), |j| j.to_string());
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<road name=\"road {id}\" length=\"{length:.9}\" id=\"{id}\" junction=\"{junction}\"><link>{links}</link>\
-         <type s=\"0\" type=\"town\"><speed max=\"{:.0}\" unit=\"km/h\"/></type>\n",
+         <type s=\"0\" type=\"town\"><speed max=\"{:.0}\" unit=\"km/h\"/></type>",
         limit * 3.6
     );
 }

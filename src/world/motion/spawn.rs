@@ -60,9 +60,17 @@ pub(crate) fn vehicle(id: u32, body: Arc<Body>, net: &Network, (lane, s): (LaneI
         track: Track::new(lane, s),
         manner,
         grant: None,
+        granted: 0.0,
         waited: 0.0,
         stopped: None,
         blink: None,
+        goal: None,
+        destination: None,
+        cruises: false,
+        shaken: 0.0,
+        since_change: 100.0,
+        watch: super::events::Watch::default(),
+        reason: super::mind::Reason::Free,
         rng,
     }
 }
@@ -75,10 +83,18 @@ pub(crate) fn fill(gallery: &Gallery, net: &Network, count: usize, first: u32, r
     let most = slots.len().div_ceil(2);
     let mut found = Vec::new();
     for (i, slot) in slots.into_iter().take(count.min(most)).enumerate() {
-        let Some(mut body) = kind(gallery, &mut chance) else { break };
+        // Among the first few is one of each kind, so that small worlds have all classes.
+        let first_of = match i {
+            2 => Some(gallery.bus.clone()),
+            4 => gallery.trucks.first().cloned(),
+            5 => Some(gallery.motorcycle.clone()),
+            7 => Some(gallery.bicycle.clone()),
+            _ => None,
+        };
+        let Some(mut body) = first_of.clone().or_else(|| kind(gallery, &mut chance)) else { break };
         let lane = net.lane(slot.0);
         // Long vehicles keep to the main streets.
-        if body.size[0] > 7.0 && lane.is_none_or(|l| l.limit < 10.0) {
+        if first_of.is_none() && body.size[0] > 7.0 && lane.is_none_or(|l| l.limit < 10.0) {
             let Some(car) = chance.pick(&gallery.cars) else { break };
             body = car.clone();
         }

@@ -5,6 +5,13 @@
 use crate::world::scene::{Lane, LaneId, Network, Rng, Station, Turn};
 use std::collections::VecDeque;
 
+/// Metres over which a lateral shift fades.
+const FADE: f64 = 25.0;
+
+fn beside(lane: &Lane, other: LaneId) -> bool {
+    lane.left == Some(other) || lane.right == Some(other)
+}
+
 /// A place on the way ahead.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ahead {
@@ -36,9 +43,55 @@ impl Track {
     pub(crate) fn lane<'a>(&self, net: &'a Network) -> Option<&'a Lane> {
         net.lane(*self.lanes.front()?)
     }
+    /// Along a route.
+    pub(crate) fn along(lanes: &[LaneId], s: f64) -> Self {
+        Self { lanes: lanes.iter().copied().collect(), s, shift: 0.0, behind: None }
+    }
+    /// The neighbour that it must change to before the lane ends.
+    pub(crate) fn change(&self, net: &Network) -> Option<LaneId> {
+        let (here, next) = (self.lane(net)?, *self.lanes.get(1)?);
+        beside(here, next).then_some(next)
+    }
+    /// Goes over to a neighbour lane from where it is now.
+    pub(crate) fn go_over(&mut self, net: &Network, p: [f64; 2], to: LaneId) {
+        let Some(lane) = net.lane(to) else { return };
+        if self.lanes.get(1) == Some(&to) {
+            self.lanes.pop_front();
+        } else {
+            self.lanes.clear();
+            self.lanes.push_back(to);
+        }
+        (self.s, self.shift) = lane.centre.project(p);
+    }
+    /// Finds its place again after its vehicle has moved freely; returns how far left of the lane's middle that is.
+    pub(crate) fn locate(&mut self, net: &Network, p: [f64; 2]) -> f64 {
+        loop {
+            let Some(lane) = self.lane(net) else { return 0.0 };
+            let (s, left) = lane.centre.project(p);
+            self.s = s;
+            if s < lane.centre.length() - 1e-6 || self.lanes.len() < 2 || self.change(net).is_some() {
+                return left;
+            }
+            self.behind = self.lanes.pop_front();
+        }
+    }
+    /// The place at a distance ahead of the middle.
+    pub(crate) fn at(&self, net: &Network, distance: f64) -> Option<Station> {
+        let mut last = None;
+        for (start, lane) in self.lanes_ahead(net) {
+            let mut at = lane.centre.at(distance - start);
+            let left = self.shift * (1.0 - distance / FADE).clamp(0.0, 1.0);
+            [at.x, at.y] = at.beside(left);
+            last = Some(at);
+            if distance - start <= lane.centre.length() {
+                break;
+            }
+        }
+        last
+    }
     /// Metres of known way ahead of the middle.
     pub(crate) fn known(&self, net: &Network) -> f64 {
-        self.lanes.iter().filter_map(|l| net.lane(*l)).map(|l| l.centre.length()).sum::<f64>() - self.s
+        self.lanes_ahead(net).last().map_or(0.0, |(start, l)| start + l.centre.length())
     }
     /// Adds lanes by chance until so much is known. Long vehicles avoid narrow turns where they can.
     pub(crate) fn wander(&mut self, net: &Network, metres: f64, long: bool, rng: &mut Rng) {
@@ -61,12 +114,17 @@ impl Track {
         }
     }
     /// The lanes ahead with the distance from the vehicle's middle to their start (negative for the first).
-    pub(crate) fn lanes_ahead<'a>(&'a self, net: &'a Network) -> impl Iterator<Item = (f64, &'a Lane)> {
-        let mut start = -self.s;
+    pub(crate) fn lanes_ahead<'n>(&self, net: &'n Network) -> impl Iterator<Item = (f64, &'n Lane)> {
+        let (mut start, mut last) = (-self.s, None::<&'n Lane>);
         self.lanes.iter().filter_map(|l| net.lane(*l)).map(move |lane| {
-            let here = start;
-            start += lane.centre.length();
-            (here, lane)
+            // A neighbour runs beside the lane before it.
+            if let Some(last) = last
+                && !beside(last, lane.id)
+            {
+                start += last.centre.length();
+            }
+            last = Some(lane);
+            (start, lane)
         })
     }
     /// Places ahead, every `step` metres up to `reach`; the shift fades over the first 25 m.
@@ -76,7 +134,7 @@ impl Track {
         for (start, lane) in self.lanes_ahead(net) {
             while distance <= reach && distance - start <= lane.centre.length() {
                 let mut at = lane.centre.at(distance - start);
-                let left = self.shift * (1.0 - distance / 25.0).clamp(0.0, 1.0);
+                let left = self.shift * (1.0 - distance / FADE).clamp(0.0, 1.0);
                 if left != 0.0 {
                     [at.x, at.y] = at.beside(left);
                 }

@@ -2,6 +2,8 @@
 //!
 //! *In / Out*: plain state. *Invariant*: [`Vehicle::footprint`] is where its body is.
 
+use super::events::Watch;
+use super::mind::Reason;
 use super::physics::{Model, State};
 use super::track::Track;
 use crate::types::Control;
@@ -47,7 +49,6 @@ pub(crate) enum Driver {
 
 /// A vehicle.
 #[derive(Debug, Clone)]
-#[allow(dead_code)]
 pub(crate) struct Vehicle {
     pub(crate) id: u32,
     pub(crate) body: Arc<Body>,
@@ -60,12 +61,27 @@ pub(crate) struct Vehicle {
     pub(crate) manner: Manner,
     /// The connection that it may drive through.
     pub(crate) grant: Option<LaneId>,
+    /// Seconds that it has had, or has not had, its grant.
+    pub(crate) granted: f64,
     /// Seconds that it has stood.
     pub(crate) waited: f64,
     /// The lane at whose stop sign it has stopped.
     pub(crate) stopped: Option<LaneId>,
     /// Where it will turn.
     pub(crate) blink: Option<Turn>,
+    /// Distance along the last lane of its track where it wants to be.
+    pub(crate) goal: Option<f64>,
+    /// Where it was sent.
+    pub(crate) destination: Option<(LaneId, f64)>,
+    /// Whether it picks a new destination when it is there.
+    pub(crate) cruises: bool,
+    /// Seconds that it still stands after a collision.
+    pub(crate) shaken: f64,
+    /// Seconds since it last changed lanes.
+    pub(crate) since_change: f64,
+    pub(crate) watch: Watch,
+    /// Why it goes no faster.
+    pub(crate) reason: Reason,
     pub(crate) rng: Rng,
 }
 

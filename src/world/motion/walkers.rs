@@ -37,6 +37,8 @@ pub(crate) struct Walker {
     walked: f64,
     /// The crossing it waits at.
     pub(crate) waits: Option<usize>,
+    /// Seconds that it stays where it is after an accident.
+    down: f64,
     rng: Rng,
 }
 
@@ -65,10 +67,26 @@ impl Walker {
             pace: if rides { rng.range(2.6, 3.6) } else { rng.range(1.0, 1.65) },
             walked: rng.range(0.0, 2.0),
             waits: None,
+            down: 0.0,
             rng,
         };
         walker.settle(net, 1.0);
         Some(walker)
+    }
+    /// Somebody on the side walk nearest to a place, at most 15 m away.
+    pub(crate) fn near(id: u32, gallery: &Gallery, net: &Network, p: [f64; 2], rng: Rng) -> Option<Self> {
+        let mut walker = Self::by_chance(id, gallery, net, rng)?;
+        let far = |w: &Walk| {
+            let (s, _) = w.centre.project(p);
+            let at = w.centre.at(s);
+            ((at.x - p[0]).hypot(at.y - p[1]), s)
+        };
+        let walks = net.walks.iter().enumerate().filter(|(_, w)| w.crossing.is_none()).map(|(i, w)| (i, far(w), w.centre.length()));
+        let (walk, (distance, s), length) = walks.min_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
+        walker.walk = walk;
+        walker.gone = if walker.forward { s } else { length - s };
+        walker.settle(net, 1.0);
+        (distance <= 15.0).then_some(walker)
     }
     /// Brings position and heading to where the walk says; `share` of the way to the new heading.
     fn settle(&mut self, net: &Network, share: f64) {
@@ -120,9 +138,21 @@ impl Walker {
                 || distance > reach + speed * 1.0 + speed * speed / 4.0
         })
     }
+    /// Stays where it is for a while.
+    pub(crate) fn fall(&mut self, seconds: f64) {
+        (self.down, self.speed) = (seconds, 0.0);
+    }
+    /// 1 where it goes with a heading, -1 against it.
+    pub(crate) fn way_along(&self, heading: f64) -> f64 {
+        if (self.heading - heading).cos() < 0.0 { -1.0 } else { 1.0 }
+    }
     /// Moves on by a time.
     pub(crate) fn step(&mut self, net: &Network, signals: &Signals, near: &[Thing], dt: f64) {
         let Some(walk) = net.walks.get(self.walk) else { return };
+        self.down -= dt;
+        if self.down > 0.0 {
+            return;
+        }
         self.waits = None;
         let left = walk.centre.length() - self.gone;
         let ahead = near.iter().any(|t| {

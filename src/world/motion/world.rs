@@ -1,16 +1,19 @@
 //! The world: a town, what moves in it, and time.
 //!
-//! *In*: [`WorldConfig`]; seconds. *Out*: snapshots. *Invariant*: a step looks only at the state before it.
+//! *In*: [`WorldConfig`]; seconds; controls and destinations of vehicles. *Out*: snapshots and events. *Invariant*: a step looks only at
+//! the state before it.
 
 use super::config::{EgoDriver, WorldConfig};
+use super::events::Event;
+use super::route::{self, Route};
 use super::signals::Signals;
 use super::spawn;
-use super::traffic::{self, Thing};
+use super::traffic::Thing;
 use super::vehicle::{Driver, Vehicle};
 use super::walkers::Walker;
 use crate::types::{Control, Error, Result, num};
 use crate::world::model::{Scene, Signal, Sky, Snapshot};
-use crate::world::scene::{Grid, Rng, Rule, Town, Turn, wrap};
+use crate::world::scene::{Grid, LaneId, Rng, Town};
 use std::sync::Arc;
 
 /// A town with everything that moves.
@@ -25,12 +28,12 @@ pub struct World {
     pub(crate) walkers: Vec<Walker>,
     pub(crate) ego: Option<u32>,
     pub(crate) visitors: Vec<Thing>,
-    things: Vec<Thing>,
-    near: Grid,
+    pub(crate) next_id: u32,
+    pub(crate) events: Vec<Event>,
+    pub(crate) touching: Vec<(u32, u32, f64)>,
+    pub(crate) things: Vec<Thing>,
+    pub(crate) near: Grid,
 }
-
-/// How far drivers look.
-const SIGHT: f64 = 55.0;
 
 impl World {
     /// Builds the town and fills it.
@@ -56,7 +59,9 @@ impl World {
             let place = (v.track.lanes.front().copied().unwrap_or(0), v.track.s);
             let driver = if config.ego == EgoDriver::Expert { Driver::Expert } else { Driver::External };
             *v = spawn::vehicle(first, car.clone(), &town.network, place, driver, rng.fork(8));
+            v.cruises = true;
         }
+        let next = first + num::u32(vehicles.len());
         let mut world = Self {
             town,
             sky: config.sky,
@@ -67,10 +72,12 @@ impl World {
             walkers: Vec::new(),
             ego: ego.then_some(first),
             visitors: Vec::new(),
+            next_id: next + num::u32(config.pedestrians),
+            events: Vec::new(),
+            touching: Vec::new(),
             things: Vec::new(),
             near: Grid::default(),
         };
-        let next = first + num::u32(world.vehicles.len());
         for i in 0..config.pedestrians {
             let id = next + num::u32(i);
             let chance = rng.fork(200_000 + i as u64);
@@ -78,10 +85,11 @@ impl World {
         }
         world.signals.update(&world.town.network, 0.0);
         world.index();
+        world.ways();
         Ok(world)
     }
     /// The town: network, blocks, obstacles.
-    pub fn town(&self) -> &Arc<Town> {
+    pub const fn town(&self) -> &Arc<Town> {
         &self.town
     }
     /// What there is and never moves.
@@ -96,6 +104,10 @@ impl World {
     pub const fn ego(&self) -> Option<u32> {
         self.ego
     }
+    /// Makes a vehicle the ego vehicle of snapshots and truth.
+    pub const fn set_ego(&mut self, id: Option<u32>) {
+        self.ego = id;
+    }
     /// Time of day and weather.
     pub const fn sky(&self) -> &Sky {
         &self.sky
@@ -104,10 +116,26 @@ impl World {
     pub const fn set_sky(&mut self, sky: Sky) {
         self.sky = sky;
     }
-    /// Holds a light (its index in the network) at a colour, or lets it follow its programme again.
+    /// Ids of the moving vehicles.
+    pub fn vehicle_ids(&self) -> impl Iterator<Item = u32> {
+        self.vehicles.iter().map(|v| v.id)
+    }
+    /// Ids of pedestrians and cyclists on side walks.
+    pub fn walker_ids(&self) -> impl Iterator<Item = u32> {
+        self.walkers.iter().map(|w| w.id)
+    }
+    /// Colour of a light (its index in the network) and the seconds until it changes.
+    pub fn light(&self, light: usize) -> (Signal, f64) {
+        self.signals.of(light)
+    }
+    /// Holds a light at a colour, or lets it follow its programme again.
     pub fn set_light(&mut self, light: usize, colour: Option<Signal>) {
         self.signals.force(light, colour);
         self.signals.update(&self.town.network, self.time);
+    }
+    /// Takes the events since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
     /// Drives a vehicle from outside until [`World::release`]: the control holds for the steps to come.
     ///
@@ -119,7 +147,7 @@ impl World {
         v.control = super::physics::tame(control);
         Ok(())
     }
-    /// Gives a vehicle back to the expert.
+    /// Gives a vehicle to the expert.
     ///
     /// # Errors
     /// Where no vehicle has this id.
@@ -127,25 +155,64 @@ impl World {
         self.vehicle_mut(id)?.driver = Driver::Expert;
         Ok(())
     }
-    pub(crate) fn vehicle_mut(&mut self, id: u32) -> Result<&mut Vehicle> {
-        self.vehicles.iter_mut().find(|v| v.id == id).ok_or_else(|| Error::mismatch("a vehicle's id", id.to_string(), "world"))
-    }
-    /// Moves everything on by some seconds, in steps of at most 50 ms.
+    /// Sends a vehicle to a place: its route from where it is. The expert stops there; who drives from outside gets it as advice.
     ///
     /// # Errors
-    /// Where the time is not a number of 0 to 10 seconds.
-    pub fn step(&mut self, seconds: f64) -> Result<Snapshot> {
-        if !(0.0..=10.0).contains(&seconds) {
-            return Err(Error::mismatch("0 to 10 seconds", seconds.to_string(), "step"));
-        }
-        let steps = (seconds / 0.05 - 1e-6).ceil().max(1.0);
-        let mut i = 0.0;
-        while i < steps {
-            self.tick(seconds / steps);
-            i += 1.0;
-        }
-        self.count += 1;
-        Ok(self.snapshot())
+    /// Where there is no such vehicle or place, or no way.
+    pub fn send(&mut self, id: u32, to: (LaneId, f64)) -> Result<Route> {
+        let town = self.town.clone();
+        let v = self.vehicle_mut(id)?;
+        let from = (v.track.lanes.front().copied().unwrap_or(0), v.track.s);
+        let route = route::plan(&town.network, from, to)?;
+        v.track.lanes = route.lanes.iter().copied().collect();
+        (v.goal, v.destination, v.cruises) = (Some(to.1), Some(to), false);
+        Ok(route)
+    }
+    /// The rest of a vehicle's route, from where it is.
+    ///
+    /// # Errors
+    /// Where no vehicle has this id.
+    pub fn route(&self, id: u32) -> Result<Route> {
+        let v = self.vehicle(id)?;
+        let net = &self.town.network;
+        let lanes: Vec<LaneId> = v.track.lanes.iter().copied().collect();
+        let end = v.goal.or_else(|| lanes.last().and_then(|l| net.lane(*l)).map(|l| l.centre.length())).unwrap_or(0.0);
+        Ok(route::build(net, lanes, [v.track.s, end]))
+    }
+    /// Whether a vehicle that was sent somewhere is there (within 4 m along the lane).
+    ///
+    /// # Errors
+    /// Where no vehicle has this id.
+    pub fn arrived(&self, id: u32) -> Result<bool> {
+        let v = self.vehicle(id)?;
+        Ok(v.track.lanes.len() == 1 && v.goal.is_some_and(|g| g - v.track.s < 4.0 + v.half()[0]))
+    }
+    /// A vehicle's state.
+    ///
+    /// # Errors
+    /// Where no vehicle has this id.
+    pub fn state(&self, id: u32) -> Result<super::State> {
+        Ok(self.vehicle(id)?.state)
+    }
+    /// Why a vehicle goes no faster.
+    ///
+    /// # Errors
+    /// Where no vehicle has this id.
+    pub fn reason(&self, id: u32) -> Result<super::Reason> {
+        Ok(self.vehicle(id)?.reason)
+    }
+    /// The control that a vehicle follows now: the expert's, or what was given from outside.
+    ///
+    /// # Errors
+    /// Where no vehicle has this id.
+    pub fn current_control(&self, id: u32) -> Result<Control> {
+        Ok(self.vehicle(id)?.control)
+    }
+    pub(crate) fn vehicle(&self, id: u32) -> Result<&Vehicle> {
+        self.vehicles.iter().find(|v| v.id == id).ok_or_else(|| no_vehicle(id))
+    }
+    pub(crate) fn vehicle_mut(&mut self, id: u32) -> Result<&mut Vehicle> {
+        self.vehicles.iter_mut().find(|v| v.id == id).ok_or_else(|| no_vehicle(id))
     }
     /// Everything that changes, now.
     pub fn snapshot(&self) -> Snapshot {
@@ -160,72 +227,8 @@ impl World {
             sky: self.sky,
         }
     }
-    pub(crate) fn index(&mut self) {
-        self.things.clear();
-        self.near.clear();
-        let vehicles =
-            self.vehicles.iter().map(|v| Thing { id: v.id, footprint: v.footprint(), velocity: v.state.velocity(), walker: false });
-        self.things.extend(vehicles.chain(self.walkers.iter().map(Walker::thing)).chain(self.visitors.iter().copied()));
-        for (i, t) in self.things.iter().enumerate() {
-            self.near.insert(i, [t.footprint.centre, t.footprint.centre]);
-        }
-    }
-    pub(crate) fn things_near(&self, p: [f64; 2], radius: f64) -> Vec<Thing> {
-        self.near.around(p, radius).into_iter().filter_map(|i| self.things.get(i)).copied().collect()
-    }
-    fn tick(&mut self, dt: f64) {
-        let town = self.town.clone();
-        let net = &town.network;
-        self.time += dt;
-        self.signals.update(net, self.time);
-        for v in &mut self.vehicles {
-            let long = v.long();
-            v.track.wander(net, SIGHT + 20.0, long, &mut v.rng);
-        }
-        let wishes: Vec<f64> = self.vehicles.iter().map(|v| self.wish(v)).collect();
-        for (v, wish) in self.vehicles.iter_mut().zip(wishes) {
-            let before = v.state.speed;
-            v.state.acceleration = wish.max(-before / dt.max(1e-6));
-            v.state.speed = (before + wish * dt).max(0.0);
-            v.track.advance(net, (before + v.state.speed) / 2.0 * dt);
-            v.track.shift *= 1.0 - (dt / 1.2).min(1.0);
-            if let Some(at) = v.track.place(net) {
-                v.state.yaw_rate = wrap(at.heading - v.state.heading) / dt.max(1e-6);
-                (v.state.x, v.state.y, v.state.heading) = (at.x, at.y, wrap(at.heading));
-            }
-            v.waited = if v.state.speed < 0.3 { v.waited + dt } else { 0.0 };
-            let turn = v.track.lanes_ahead(net).take_while(|(d, _)| *d < 30.0).find(|(_, l)| l.junction.is_some()).map(|(_, l)| l.turn);
-            v.blink = turn.filter(|t| *t != Turn::Straight);
-        }
-        let mut walkers = std::mem::take(&mut self.walkers);
-        for w in &mut walkers {
-            let near = self.things_near([w.x, w.y], 40.0);
-            w.step(net, &self.signals, &near, dt);
-        }
-        self.walkers = walkers;
-        self.index();
-    }
-    fn wish(&self, v: &Vehicle) -> f64 {
-        let net = &self.town.network;
-        let reach = (12.0 + v.state.speed * 3.5).min(SIGHT);
-        let ahead = v.track.ahead(net, reach, 1.5);
-        let things = self.things_near([v.state.x, v.state.y], reach);
-        let desired = traffic::allowed(v, net);
-        let mut wish = traffic::follow(v, desired, traffic::leader(v, &ahead, &things));
-        let front = v.half()[0];
-        for (start, lane) in v.track.lanes_ahead(net) {
-            let gap = start + lane.stop - front;
-            if start > reach || gap < -1.0 {
-                continue;
-            }
-            if let Rule::Light(light) = lane.rule {
-                let (colour, _) = self.signals.of(light);
-                let needed = v.state.speed.powi(2) / (2.0 * gap.max(0.1));
-                if colour == Signal::Red || colour == Signal::Yellow && needed < 3.0 {
-                    wish = wish.min(traffic::stop_at(v, gap));
-                }
-            }
-        }
-        wish.max(-9.0)
-    }
+}
+
+fn no_vehicle(id: u32) -> Error {
+    Error::mismatch("a vehicle's id", id.to_string(), "world")
 }

@@ -182,6 +182,13 @@ fn turns(junction: &Junction) -> Vec<Plan> {
             }));
         }
     }
+    // A lane that leaves unfed is reached from wherever its neighbour is.
+    for arm in &junction.arms {
+        for lane in arm.outgoing.iter().filter(|l| !plans.iter().any(|p| p.1 == **l)).copied().collect::<Vec<_>>() {
+            let model = plans.iter().find(|p| arm.outgoing.contains(&p.1)).copied();
+            plans.extend(model.map(|(from, _, turn)| (from, lane, turn)));
+        }
+    }
     plans
 }
 

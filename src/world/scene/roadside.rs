@@ -155,7 +155,7 @@ fn parked(stock: &mut Stock, road: &Road, curve: &Curve, span: [f64; 2], gallery
         s += 17.0;
     }
     while s < span[1] - 3.0 {
-        let body = if rng.chance(0.03) { gallery.trucks.first() } else { rng.pick(&gallery.cars) };
+        let body = rng.pick(&gallery.cars);
         let bike = rng.chance(0.04);
         let Some(body) = body.map(|b| if bike { &gallery.parked_motorcycle } else { b }) else { break };
         let room = body.size[0].max(if bike { 2.2 } else { 4.6 }) + 1.1;

@@ -220,7 +220,10 @@ impl Shape {
             }
         }
         let new = |i: u32| place.get(num::usize(i)).copied().unwrap_or(0);
-        Mesh { vertices, triangles: self.mesh.triangles.iter().map(|(c, s)| (c.map(new), *s)).collect(), surfaces: self.mesh.surfaces }
+        // What the narrower numbers have made flat is left out.
+        let triangles = self.mesh.triangles.iter().map(|(c, s)| (c.map(new), *s));
+        let triangles = triangles.filter(|([a, b, c], _)| a != b && b != c && c != a).collect();
+        Mesh { vertices, triangles, surfaces: self.mesh.surfaces }
     }
     /// A body with its size measured.
     pub(crate) fn body(self, name: impl Into<String>, class: Option<&'static str>) -> Arc<Body> {

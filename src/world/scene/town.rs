@@ -7,6 +7,7 @@ use super::blocks::{self, Block};
 use super::bodies::{Gallery, car_paint};
 use super::grid::Grid;
 use super::ground::{self, Ground, KERB};
+use super::map::TownMap;
 use super::network::Network;
 use super::polygon::{Footprint, P2};
 use super::rng::Rng;
@@ -85,6 +86,10 @@ pub struct Town {
     pub scene: Arc<Scene>,
     /// What vehicles can run into.
     pub obstacles: Vec<Obstacle>,
+    /// Areas and lines by layer.
+    pub map: TownMap,
+    /// Carriageways of the junctions.
+    pub outlines: Vec<Vec<P2>>,
     /// Where the obstacles are.
     pub(crate) near: Grid,
     /// Bodies of what moves.
@@ -117,16 +122,22 @@ impl Town {
         }
         let mut last = rng.fork(7);
         complete_classes(&mut stock, &blocks, &gallery, &mut last);
+        let outlines: Vec<Vec<P2>> = network.junctions.iter().map(ground::outline).collect();
+        let map = TownMap::new(&network, &outlines, &stalls);
         let Stock { statics, obstacles, near, .. } = stock;
         let scene = Arc::new(Scene { tiles: ground.finish(), statics });
-        Ok(Self { spec: spec.clone(), network, blocks, stalls, scene, obstacles, near, gallery })
+        Ok(Self { spec: spec.clone(), network, blocks, stalls, scene, obstacles, map, outlines, near, gallery })
     }
     /// Low and high corner of its streets, metres.
     pub fn bounds(&self) -> [P2; 2] {
         let points: Vec<P2> = self.blocks.last().map(|b| b.ring.clone()).unwrap_or_default();
         super::polygon::bounds(&points)
     }
-    /// Indices of obstacles near a place.
+    /// Whether a place lies on the carriageway of a junction.
+    pub fn on_junction(&self, junction: usize, p: P2) -> bool {
+        self.outlines.get(junction).is_some_and(|ring| super::polygon::contains(ring, p))
+    }
+    /// Obstacles near a place.
     pub fn obstacles_near(&self, p: P2, radius: f64) -> impl Iterator<Item = &Obstacle> {
         self.near.around(p, radius).into_iter().filter_map(|i| self.obstacles.get(i))
     }

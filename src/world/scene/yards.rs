@@ -248,19 +248,16 @@ fn car_park(stock: &mut Stock, ground: &mut Ground, block: &Block, gallery: &Gal
         let mut along = -reach;
         while along < reach {
             let p = [c[0] + cos * along - sin * row, c[1] + sin * along + cos * row];
-            let stall = Footprint { centre: p, heading: heading + FRAC_PI_2, half: [2.5, 1.28] };
+            let stall = Footprint { centre: p, heading: heading + FRAC_PI_2, half: [2.6, 1.28] };
             if inside(&block.ring, &stall.grown(1.8)) && stock.free(&stall) {
                 stalls.push(stall.corners().to_vec());
                 for side in [-1.28, 1.28] {
                     let q = [p[0] + cos * side, p[1] + sin * side];
-                    ground.flat(&Footprint { centre: q, heading: heading + FRAC_PI_2, half: [2.4, 0.05] }.corners(), KERB, white);
+                    ground.flat(&Footprint { centre: q, heading: heading + FRAC_PI_2, half: [2.5, 0.05] }.corners(), KERB, white);
                 }
                 if rng.chance(share) {
-                    let body = match rng.below(40) {
-                        0 => Some(&gallery.trailer).filter(|_| false),
-                        1 => Some(&gallery.parked_motorcycle),
-                        _ => rng.pick(&gallery.cars),
-                    };
+                    let fits = |b: &&std::sync::Arc<crate::world::model::Body>| b.size[0] < 5.0;
+                    let body = if rng.chance(0.03) { Some(&gallery.parked_motorcycle) } else { rng.pick(&gallery.cars).filter(fits) };
                     let turn = if rng.chance(0.75) == flip { FRAC_PI_2 } else { -FRAC_PI_2 };
                     if let Some(body) = body {
                         stock.place(body, p, KERB, heading + turn + rng.range(-0.03, 0.03), car_paint(rng));
@@ -270,7 +267,7 @@ fn car_park(stock: &mut Stock, ground: &mut Ground, block: &Block, gallery: &Gal
             }
             along += 2.56;
         }
-        row += if flip { 5.1 } else { 11.2 };
+        row += if flip { 5.3 } else { 11.4 };
         flip = !flip;
     }
     stalls

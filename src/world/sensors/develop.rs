@@ -45,13 +45,14 @@ pub fn develop(radiance: &Radiance, width: usize, height: usize, light: &Light, 
     let veil = Streaks::new(light, rain, width, height, chance);
     bytes.par_chunks_mut(width * 3 * 8).enumerate().for_each(|(band, rows)| {
         for (y, row) in (band * 8..).zip(rows.chunks_mut(width * 3)) {
+            let line = pair(num::u32(y), chance);
             let lights = radiance.get(y * width..(y + 1) * width).unwrap_or_default();
             for (x, (pixel, lit)) in row.chunks_exact_mut(3).zip(lights).enumerate() {
                 let (dx, dy) = (x as f32 / width as f32 - 0.5, y as f32 / height as f32 - 0.5);
                 let corner = 1.0 - 0.32 * (dx * dx + dy * dy);
                 let exposed = (lit * gain + glare.at(x, y) + veil.at(x, y) * gain) * corner;
-                let bits = triple(num::u32(x), num::u32(y), chance);
-                let (grey, tint) = (normal(bits), normal(hash(bits)));
+                let bits = pair(num::u32(x), line);
+                let (grey, tint) = (normal(bits), normal(bits.wrapping_mul(0x9e37_79b1) ^ bits >> 15));
                 let shifts = [grey + 0.5 * tint, grey - 0.25 * tint, grey - 0.45 * tint];
                 for ((out, v), shift) in pixel.iter_mut().zip(exposed.iter()).zip(shifts) {
                     *out = num::level(tone(&table, *v) + shift * deviation);

@@ -7,7 +7,8 @@ use super::geometry::Placed;
 use super::lamps::linear;
 use super::light::ramp;
 use super::material::{Look, Spot, look};
-use super::noise::{hash, unit};
+use super::noise::hash;
+use super::open::Openness;
 use super::shadow::ShadowField;
 use super::view::{Drawn, NOBODY, View};
 use crate::types::num;
@@ -26,12 +27,14 @@ pub struct Shader<'v, 'm> {
     shadows: Option<&'v ShadowField>,
     eye: V3,
     night: bool,
+    open: Openness,
 }
 
 impl<'v, 'm> Shader<'v, 'm> {
     /// For a view; `shadows` where the sun shines.
     pub fn new(view: &'v View<'m>, shadows: Option<&'v ShadowField>) -> Self {
-        Self { view, shadows, eye: view.eye.map(num::f32), night: view.moment.light.lamps > 0.0 || view.moment.light.day < 0.4 }
+        let night = view.moment.light.lamps > 0.0 || view.moment.light.day < 0.4;
+        Self { view, shadows, eye: view.eye.map(num::f32), night, open: Openness::new(view) }
     }
     /// The whole picture.
     pub fn picture(&self) -> Radiance {
@@ -51,6 +54,11 @@ impl<'v, 'm> Shader<'v, 'm> {
         if !self.view.shot.fine {
             return self.sample(cx, cy);
         }
+        let centre = self.view.row(cy).get(cx).copied().unwrap_or(NOBODY);
+        let rows = [cy - 1, cy, cy + 1].map(|y| self.view.row(y).get(cx - 1..cx + 2).unwrap_or_default());
+        if rows.iter().all(|r| r.iter().all(|i| *i == centre)) {
+            return self.sample(cx, cy);
+        }
         let key_of = |i: u32| self.view.drawn.get(num::usize(i)).map_or(NOBODY, |d| d.key);
         let mut groups = [(NOBODY, 0.0_f32, (cx, cy)); 9];
         let mut count = 0;
@@ -64,10 +72,8 @@ impl<'v, 'm> Shader<'v, 'm> {
             }
         };
         // The centre first, so that it stands for its surface.
-        let centre = self.view.row(cy).get(cx).copied().unwrap_or(NOBODY);
         add(key_of(centre), 0.25, (cx, cy));
-        for (dy, weight_y) in [(0, 0.25), (1, 0.5), (2, 0.25)] {
-            let row = self.view.row(2 * y + dy).get(2 * x..2 * x + 3).unwrap_or_default();
+        for ((dy, weight_y), row) in [(0, 0.25), (1, 0.5), (2, 0.25)].into_iter().zip(rows) {
             for ((dx, weight_x), index) in [(0, 0.25_f32), (1, 0.5), (2, 0.25)].into_iter().zip(row) {
                 if (dx, dy) != (1, 1) {
                     let key = if *index == centre { key_of(centre) } else { key_of(*index) };
@@ -122,38 +128,8 @@ impl<'v, 'm> Shader<'v, 'm> {
         let spot = Spot { placed, surface, colour, world, local, flat: facet.normal, normal, towards, footprint, seed };
         let mut look = look(&spot, light);
         self.shine(placed, surface, &mut look);
-        let open = self.openness(x, y, depth, &normal);
+        let open = self.open.at(if self.view.shot.fine { [x / 2, y / 2] } else { [x, y] }, depth);
         Some(self.lit(&spot, &look, open))
-    }
-
-    /// How much of the sky above the surface is not hidden by what stands near: contact shadows.
-    fn openness(&self, x: usize, y: usize, depth: f32, normal: &V3) -> f32 {
-        const TAPS: [(f32, f32); 6] = [(1.0, 0.1), (-0.55, 0.8), (-0.5, -0.75), (0.28, -0.42), (0.1, 0.5), (-0.46, 0.05)];
-        const RADIUS: f32 = 0.9;
-        let view = self.view;
-        let grain = if view.shot.fine { 2.0 } else { 1.0 };
-        let reach = (RADIUS * grain / (view.pixel_angle() * depth)).min(44.0);
-        if reach < 1.5 {
-            return 1.0;
-        }
-        let turn = unit(hash((num::u32(x) & 3) * 4 + (num::u32(y) & 3) + 99)) * std::f32::consts::TAU;
-        let (sin, cos) = turn.sin_cos();
-        let own = view.direction(x, y) * depth;
-        let normal = view.turn.tr_mul(normal);
-        let mut hidden = 0.0;
-        for (dx, dy) in TAPS {
-            let (ox, oy) = ((dx * cos - dy * sin) * reach, (dx * sin + dy * cos) * reach);
-            let at = |v: usize, o: f32| usize::try_from(num::floor_i32(num::count_f32(num::u32(v)) + o)).ok();
-            let Some((sx, sy)) = at(x, ox).zip(at(y, oy)).filter(|(sx, _)| *sx < view.columns) else { continue };
-            let Some((_, other)) = view.sample(sx, sy) else { continue };
-            let way = view.direction(sx, sy) * other - own;
-            let square = way.norm_squared();
-            if square > 1e-6 {
-                let up = normal.dot(&way) / square.sqrt();
-                hidden += (up - 0.08).max(0.0) / (1.0 + square / (RADIUS * RADIUS) * 1.5);
-            }
-        }
-        (1.0 - hidden * 0.36).clamp(0.25, 1.0)
     }
 
     /// Light that comes to a spot, and what leaves it towards the camera.

@@ -22,7 +22,7 @@ pub const NOBODY: u32 = u32::MAX;
 /// Most columns or rows.
 const LARGEST: usize = 8192;
 /// Things that would be smaller than this many samples are left out.
-const SMALLEST: f32 = 0.3;
+const SMALLEST: f32 = 0.7;
 /// Rows that one task draws.
 const BAND: usize = 16;
 
@@ -121,6 +121,18 @@ impl<'m> View<'m> {
         let drawn = self.drawn.get(num::usize(*index))?;
         Some((drawn, drawn.lift / value(&drawn.inverse, x, y)))
     }
+    /// Depth at all pixels' centres, row-major; infinite for the sky.
+    pub fn depths(&self) -> Vec<f32> {
+        let width = self.shot.intrinsics.width;
+        let mut depths = vec![f32::INFINITY; width * self.shot.intrinsics.height];
+        depths.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
+            for (x, depth) in row.iter_mut().enumerate() {
+                let (sx, sy) = self.at_pixel(x, y);
+                *depth = self.sample(sx, sy).map_or(f32::INFINITY, |(_, d)| d);
+            }
+        });
+        depths
+    }
     /// The samples' facets of row `y`.
     #[inline]
     pub fn row(&self, y: usize) -> &[u32] {
@@ -130,6 +142,11 @@ impl<'m> View<'m> {
     #[inline]
     pub fn at_pixel(&self, x: usize, y: usize) -> (usize, usize) {
         if self.shot.fine { (2 * x + 1, 2 * y + 1) } else { (x, y) }
+    }
+    /// `[kx, ky, ox, oy]`: pixel `(x, y)` looks along `(x kx + ox, y ky + oy, 1)`.
+    pub fn pixel_rays(&self) -> [f32; 4] {
+        let k = &self.shot.intrinsics;
+        [1.0 / k.fx, 1.0 / k.fy, -k.cx / k.fx, -k.cy / k.fy].map(num::f32)
     }
     /// Metres that a pixel covers at one metre's distance.
     pub fn pixel_angle(&self) -> f32 {
@@ -257,7 +274,12 @@ impl Setup<'_, '_> {
                 let v = corners.map(|c| c.get(axis).copied().unwrap_or(0.0));
                 v.iter().all(|v| *v <= -1.0) || v.iter().all(|v| *v >= high)
             };
-            if !outside(0, width) && !outside(1, height) {
+            // Between two rows or columns of samples there is nothing to be seen of it.
+            let between = |axis: usize| {
+                let v = corners.map(|c| num::ceil_i32(c.get(axis).copied().unwrap_or(0.0)));
+                v[0] == v[1] && v[1] == v[2]
+            };
+            if !outside(0, width) && !outside(1, height) && !between(0) && !between(1) {
                 self.out.push(Drawn { corners, inverse, lift, owner: self.owner, facet: num::u32(index), key });
             }
         };

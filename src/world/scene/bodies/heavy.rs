@@ -123,7 +123,7 @@ pub(crate) fn bus() -> Arc<Body> {
     }
     s.cuboid([-3.0, -0.9, top], [-0.4, 0.9, top + 0.22], surface(Material::Metal, [210, 210, 208], tag));
     for side in [-1.0, 1.0] {
-        s.cuboid([h - 0.1, (side * 1.28f64).min(side * 1.5), 2.1], [h + 0.06, (side * 1.28f64).max(side * 1.5), 2.6], DARK(tag));
+        s.cuboid([h - 0.1, (side * 1.22f64).min(side * 1.38), 2.1], [h + 0.06, (side * 1.22f64).max(side * 1.38), 2.6], DARK(tag));
     }
     axle(&mut s, 3.3, half + 0.01, 0.48, tag);
     axle(&mut s, -2.6, half + 0.01, 0.48, tag);

@@ -12,7 +12,7 @@ const STEEL: Surface = surface(Material::Metal, [128, 132, 134], Tag::Pole);
 /// A street lamp whose arm reaches along +x.
 pub(crate) fn lamp(height: f64) -> Arc<Body> {
     let mut s = Shape::default();
-    s.bar([0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [0.11, 0.1], 8, false, STEEL);
+    s.bar([0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [0.11, 0.1], 8, true, STEEL);
     s.bar([0.0, 0.0, 0.5], [0.0, 0.0, height - 0.4], [0.08, 0.055], 8, false, STEEL);
     s.bar([0.0, 0.0, height - 0.45], [0.5, 0.0, height - 0.06], [0.05; 2], 6, true, STEEL);
     s.bar([0.45, 0.0, height - 0.08], [1.5, 0.0, height], [0.045; 2], 6, true, STEEL);

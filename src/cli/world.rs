@@ -1,0 +1,178 @@
+//! `sensorium world`: the embedded world as data sets on disk, and as a sheet of pictures.
+//!
+//! *In*: a town, its traffic, hour and weather. *Out*: a folder in a data set's layout with the truth beside, or one PNG.
+//! *Invariant*: the same arguments give the same bytes.
+
+mod sheet;
+
+use super::eval::Progress;
+use super::{Ending, Format, Result, output};
+use crate::world::export::{ExportConfig, ExportLayout, export};
+use crate::world::model::Sky;
+use crate::world::motion::{EgoDriver, WorldConfig};
+use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+
+/// What can be done with the world.
+#[derive(clap::Subcommand)]
+pub enum Verb {
+    /// Write it as a data set, ground truth included
+    Export(ExportArgs),
+    /// Draw one street at several hours, in several weathers, by several sensors
+    Sheet(sheet::Args),
+    /// Put it behind CARLA's own wire protocol, for the official client and ours
+    Serve(super::serve::Args),
+}
+
+/// Which world.
+#[derive(clap::Args)]
+pub struct WorldArgs {
+    /// The town: town-01 (4 junctions) to town-10 (100)
+    #[arg(long, default_value = "town-03")]
+    town: String,
+    /// A town of so many junctions (4 to 100) instead, laid out by the seed
+    #[arg(long)]
+    junctions: Option<usize>,
+    /// What chance depends on
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Moving vehicles
+    #[arg(long, default_value_t = 30)]
+    vehicles: usize,
+    /// Pedestrians and cyclists
+    #[arg(long, default_value_t = 20)]
+    pedestrians: usize,
+    /// Hour of the day, 0 to 24
+    #[arg(long, default_value_t = 10.5)]
+    hour: f64,
+    /// Cloud cover, 0 to 1
+    #[arg(long, default_value_t = 0.3)]
+    clouds: f64,
+    /// Rain, 0 to 1
+    #[arg(long, default_value_t = 0.0)]
+    rain: f64,
+    /// Visibility in fog, metres
+    #[arg(long, default_value_t = 20_000.0)]
+    visibility: f64,
+    /// Air temperature, degrees Celsius
+    #[arg(long, default_value_t = 14.0)]
+    celsius: f64,
+}
+
+impl WorldArgs {
+    fn config(&self) -> WorldConfig {
+        let Self { hour, clouds, rain, visibility, celsius, .. } = *self;
+        WorldConfig {
+            town: self.town.clone(),
+            junctions: self.junctions,
+            seed: self.seed,
+            vehicles: self.vehicles,
+            pedestrians: self.pedestrians,
+            ego: EgoDriver::Expert,
+            sky: Sky { hour, clouds, rain, visibility, celsius },
+        }
+    }
+}
+
+/// Names of the layouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum As {
+    /// Infrared-visible pairs with MFNet labels: vi, ir, labels
+    Irvis,
+    /// Colour, depth and poses in the TUM layout
+    Tum,
+    /// Camera, LiDAR, calibration and boxes in KITTI's object layout
+    Kitti,
+}
+
+/// Arguments of `world export`.
+#[derive(clap::Args)]
+pub struct ExportArgs {
+    /// Layout of the data set
+    #[arg(long = "as", value_enum)]
+    layout: As,
+    /// Folder to write, new or empty
+    #[arg(long)]
+    output: PathBuf,
+    /// How many frames
+    #[arg(long, default_value_t = 50)]
+    frames: usize,
+    /// Frames a second
+    #[arg(long, default_value_t = 2.0)]
+    rate: f64,
+    /// Columns of the pictures
+    #[arg(long, default_value_t = 640)]
+    width: usize,
+    /// Rows of the pictures
+    #[arg(long, default_value_t = 480)]
+    height: usize,
+    /// Horizontal field of view, degrees
+    #[arg(long, default_value_t = 80.0)]
+    fov: f64,
+    /// Seconds that pass before the first frame
+    #[arg(long, default_value_t = 5.0)]
+    warm_up: f64,
+    /// TUM: depth counts per metre; TUM's own 5000 end at 13 m
+    #[arg(long, default_value_t = 200.0)]
+    depth_scale: f32,
+    #[command(flatten)]
+    world: WorldArgs,
+    /// How the summary is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    version: u32,
+    layout: String,
+    frames: usize,
+    output: String,
+    pipeline: String,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} frames as {} in {}", self.frames, self.layout, self.output)?;
+        write!(f, "play them: sensorium run {}", self.pipeline)
+    }
+}
+
+/// Does it.
+pub(super) fn world(verb: &Verb) -> Result {
+    match verb {
+        Verb::Export(args) => write(args),
+        Verb::Sheet(args) => sheet::sheet(args),
+        Verb::Serve(args) => super::serve::serve(args),
+    }
+}
+
+fn write(args: &ExportArgs) -> Result {
+    let layout = match args.layout {
+        As::Irvis => ExportLayout::Irvis,
+        As::Tum => ExportLayout::Tum,
+        As::Kitti => ExportLayout::Kitti,
+    };
+    let config = ExportConfig {
+        layout,
+        output: args.output.clone(),
+        world: args.world.config(),
+        frames: args.frames,
+        rate_hz: args.rate,
+        size: [args.width, args.height],
+        fov: args.fov,
+        warm_up_s: args.warm_up,
+        depth_scale: args.depth_scale,
+    };
+    let progress = Progress::new("frames", args.frames);
+    export(&config, |_| progress.step())?;
+    drop(progress);
+    let pipeline = args.output.join("pipeline.toml").display().to_string();
+    let layout = format!("{:?}", args.layout).to_lowercase();
+    output::formatted(
+        args.format,
+        &Summary { version: 1, layout, frames: args.frames, output: args.output.display().to_string(), pipeline },
+    )?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,135 @@
+//! `sensorium world sheet`: one street at several hours, in several weathers, by several sensors, as one PNG.
+//!
+//! *Out*: rows of hours and weathers; columns colour, depth, classes, heat, and the LiDAR in the camera's picture. The vehicle stands at the same place in
+//! all rows, at a moment at which the expert has somebody ahead of it.
+
+use super::super::{Ending, Result, output};
+use crate::types::{Error, Payload, PointCloud, num};
+use crate::world::live::{Live, LiveConfig, Tick};
+use crate::world::model::Sky;
+use crate::world::motion::{EgoDriver, WorldConfig};
+use crate::world::sensors::{SensorKind, SensorSpec};
+use nalgebra::Point3;
+use std::path::PathBuf;
+
+/// Arguments of `world sheet`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The picture
+    #[arg(long)]
+    output: PathBuf,
+    /// The town
+    #[arg(long, default_value = "town-03")]
+    town: String,
+    /// What chance depends on
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seconds that traffic moves before the pictures are taken
+    #[arg(long, default_value_t = 20.0)]
+    at: f64,
+    /// Columns of one picture; it has half as many rows
+    #[arg(long, default_value_t = 400)]
+    width: usize,
+}
+
+/// Hours and weathers from top to bottom.
+const SKIES: [Sky; 6] = [
+    Sky { hour: 10.5, clouds: 0.35, rain: 0.0, visibility: 20_000.0, celsius: 14.0 },
+    Sky { hour: 17.4, clouds: 0.4, rain: 0.0, visibility: 20_000.0, celsius: 12.0 },
+    Sky { hour: 19.1, clouds: 0.3, rain: 0.0, visibility: 20_000.0, celsius: 9.0 },
+    Sky { hour: 22.5, clouds: 0.4, rain: 0.0, visibility: 20_000.0, celsius: 6.0 },
+    Sky { hour: 13.0, clouds: 0.9, rain: 0.6, visibility: 20_000.0, celsius: 11.0 },
+    Sky { hour: 8.5, clouds: 0.7, rain: 0.0, visibility: 70.0, celsius: 5.0 },
+];
+/// Sensors from left to right.
+const KINDS: [SensorKind; 4] = [SensorKind::Rgb, SensorKind::Depth, SensorKind::Semantic, SensorKind::Thermal];
+/// Pixels between pictures.
+const GAP: usize = 4;
+
+type Rgb = [u8; 3];
+
+/// Draws it.
+pub(super) fn sheet(args: &Args) -> Result {
+    if !(32..=2000).contains(&args.width) {
+        return Err(Error::mismatch("32 to 2000 columns", args.width.to_string(), "--width"));
+    }
+    let (width, height) = (args.width, args.width / 2);
+    let columns = KINDS.len() + 1;
+    let (full_width, full_height) = (columns * width + (columns - 1) * GAP, SKIES.len() * height + (SKIES.len() - 1) * GAP);
+    let mut canvas = vec![24_u8; full_width * full_height * 3];
+    for (row, sky) in SKIES.iter().enumerate() {
+        let pictures = street(args, *sky, width, height)?;
+        for (column, picture) in pictures.iter().enumerate() {
+            for (y, line) in picture.chunks_exact(width).enumerate() {
+                let start = ((row * (height + GAP) + y) * full_width + column * (width + GAP)) * 3;
+                if let Some(target) = canvas.get_mut(start..start + width * 3) {
+                    target.chunks_exact_mut(3).zip(line).for_each(|(t, p)| t.copy_from_slice(p));
+                }
+            }
+        }
+    }
+    let saved = image::save_buffer(&args.output, &canvas, num::u32(full_width), num::u32(full_height), image::ExtendedColorType::Rgb8);
+    saved.map_err(|e| Error::io("write", &args.output, e))?;
+    output::note(&format!("{} hours and weathers, {columns} sensors: {}", SKIES.len(), args.output.display()));
+    Ok(Ending::Done)
+}
+
+/// The pictures of one hour.
+fn street(args: &Args, sky: Sky, width: usize, height: usize) -> Result<Vec<Vec<Rgb>>> {
+    let camera = |kind: SensorKind| {
+        let name = format!("{kind:?}");
+        SensorSpec::new(&name, kind).placed([0.6, 0.0, 1.5], 0.0).sized(width, height, 85.0)
+    };
+    let lidar = SensorSpec::new("lidar", SensorKind::Lidar).placed([0.0, 0.0, 1.85], 0.0);
+    let lidar = SensorSpec { beams: Some(48), columns: Some(1600), rolling: Some(false), ..lidar };
+    let sensors: Vec<SensorSpec> = KINDS.iter().map(|k| camera(*k)).chain([lidar]).collect();
+    let world = WorldConfig { town: args.town.clone(), seed: args.seed, ego: EgoDriver::Expert, sky, ..WorldConfig::default() };
+    let mut live = Live::new(&LiveConfig { world, sensors, step_hz: 10.0, warm_up_s: args.at, parked: false, place: [0.0; 4] })?;
+    let tick = live.advance()?;
+    let mut pictures: Vec<Vec<Rgb>> = tick.readings.iter().filter_map(|r| picture(&r.payload)).collect();
+    let dots = tick.readings.iter().find_map(|r| if let Payload::Cloud(cloud) = &r.payload { Some(cloud) } else { None });
+    if let (Some(cloud), Some(colour)) = (dots, pictures.first().cloned()) {
+        pictures.push(dotted(&live, &tick, cloud, colour, width));
+    }
+    Ok(pictures)
+}
+
+fn picture(payload: &Payload) -> Option<Vec<Rgb>> {
+    Some(match payload {
+        Payload::Rgb(p) => p.data().chunks_exact(3).filter_map(|c| c.try_into().ok()).collect(),
+        Payload::Depth(p) => {
+            p.metres.iter().map(|d| turbo(if d.is_nan() { 1.0 } else { ((d / 2.0).ln() / 4.2).clamp(0.0, 1.0) })).collect()
+        }
+        Payload::Labels(p) => {
+            let colour = |l: &u16| p.classes.classes.get(usize::from(*l)).map_or([0; 3], |(_, c)| *c);
+            p.labels.iter().map(colour).collect()
+        }
+        Payload::Thermal(p) => p.data().iter().map(|c| [num::level(p.fraction(*c) * 255.0); 3]).collect(),
+        _ => return None,
+    })
+}
+
+/// The LiDAR's points by intensity over the darkened picture.
+fn dotted(live: &Live, tick: &Tick, cloud: &PointCloud, colour: Vec<Rgb>, width: usize) -> Vec<Rgb> {
+    let mut picture: Vec<Rgb> = colour.into_iter().map(|c| c.map(|v| v / 3)).collect();
+    let (Some(camera), Some(lidar)) = (live.rig.sensors.first(), live.rig.sensors.last()) else { return picture };
+    let camera_from_lidar = camera.pose(&tick.ego).inverse() * lidar.pose(&tick.ego);
+    let Some(k) = camera.calibration.intrinsics else { return picture };
+    for point in cloud.points() {
+        let at = camera_from_lidar * Point3::from(point.position.map(f64::from));
+        let Some(p) = k.project(&at) else { continue };
+        if let (Some(x), Some(y)) = (num::pixel(p.x, k.width), num::pixel(p.y, k.height))
+            && let Some(slot) = picture.get_mut(y * width + x)
+        {
+            *slot = turbo(point.intensity.sqrt());
+        }
+    }
+    picture
+}
+
+/// Blue over green to red, for a fraction.
+fn turbo(t: f32) -> Rgb {
+    let t = if t.is_finite() { t.clamp(0.0, 1.0) } else { 1.0 };
+    let bump = |middle: f32, wide: f32| (1.0 - ((t - middle) / wide).powi(2)).max(0.0);
+    [bump(0.80, 0.42), bump(0.50, 0.45), bump(0.22, 0.34)].map(|v| num::level(30.0 + 215.0 * v))
+}

@@ -1,0 +1,228 @@
+//! The embedded world as a source, and exports that read back as they were made.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::cast_possible_truncation, missing_docs)]
+
+use sensorium::runtime::{Cx, Mode, Reading, Source};
+use sensorium::sources::{IrVisibleConfig, KittiConfig, RgbdConfig, WorldEgo, WorldSourceConfig};
+use sensorium::types::{Frame, Modality, Payload};
+use sensorium::world::export::{ExportConfig, ExportLayout, export};
+use sensorium::world::live::{Live, LiveConfig};
+use sensorium::world::motion::WorldConfig;
+use sensorium::world::sensors::{Numbering, SensorKind, SensorSpec};
+use std::path::Path;
+
+fn frames(mut source: impl Source, most: usize) -> Vec<Frame> {
+    let cx = Cx::alone(Mode::Offline);
+    let mut frames = Vec::new();
+    while frames.len() < most {
+        match source.next(&cx).unwrap() {
+            Reading::Frame(frame) => frames.push(frame),
+            Reading::Rejected { sensor, reason } => panic!("{sensor}: {reason}"),
+            Reading::End => break,
+        }
+    }
+    frames
+}
+
+fn small(layout: ExportLayout, output: &Path) -> ExportConfig {
+    ExportConfig {
+        layout,
+        output: output.to_owned(),
+        world: WorldConfig { town: "town-01".into(), vehicles: 12, pedestrians: 10, ..WorldConfig::default() },
+        frames: 3,
+        rate_hz: 2.0,
+        size: [96, 64],
+        fov: 80.0,
+        warm_up_s: 2.0,
+        depth_scale: 200.0,
+    }
+}
+
+/// What the same world gives without a disk between.
+fn live(config: &ExportConfig, sensors: Vec<SensorSpec>) -> Vec<Vec<Payload>> {
+    let world = config.world.clone();
+    let live = LiveConfig { world, sensors, step_hz: config.rate_hz, warm_up_s: config.warm_up_s, parked: false, place: [0.0; 4] };
+    let mut live = Live::new(&live).unwrap();
+    (0..config.frames).map(|_| live.advance().unwrap().readings.into_iter().map(|r| r.payload).collect()).collect()
+}
+fn camera(name: &str, kind: SensorKind, config: &ExportConfig) -> SensorSpec {
+    SensorSpec::new(name, kind).placed([0.6, 0.0, 1.5], 0.0).sized(config.size[0], config.size[1], config.fov).every(config.rate_hz)
+}
+fn of(frames: &[Frame], modality: Modality) -> Vec<&Frame> {
+    frames.iter().filter(|f| f.payload.modality() == modality).collect()
+}
+fn truth_boxes(folder: &Path) -> usize {
+    (0..3)
+        .map(|k| {
+            let text = std::fs::read_to_string(folder.join(format!("truth/{k:06}.json"))).unwrap();
+            let truth: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(truth["version"], 1);
+            truth["boxes"].as_array().unwrap().len()
+        })
+        .sum()
+}
+
+#[test]
+fn infrared_visible_pairs_read_back_pixel_for_pixel() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = small(ExportLayout::Irvis, folder.path());
+    let mut told = Vec::new();
+    export(&config, |k| told.push(k)).unwrap();
+    assert_eq!(told, [1, 2, 3]);
+    let read = frames(IrVisibleConfig::new(folder.path()).build().unwrap(), 100);
+    let labels = SensorSpec { numbering: Some(Numbering::Mfnet), ..camera("labels", SensorKind::Semantic, &config) };
+    let wanted = live(&config, vec![camera("visible", SensorKind::Rgb, &config), camera("infrared", SensorKind::Thermal, &config), labels]);
+    assert_eq!(read.len(), 6);
+    for (k, tick) in wanted.iter().enumerate() {
+        assert!(of(&read, Modality::Rgb)[k].payload == tick[0], "visible {k}");
+        assert!(of(&read, Modality::Thermal)[k].payload == tick[1], "infrared {k}");
+        let file = image::open(folder.path().join(format!("labels/{k:06}.png"))).unwrap().into_luma8();
+        let Payload::Labels(labels) = &tick[2] else { panic!("labels") };
+        assert!(file.iter().zip(&labels.labels).all(|(a, b)| u16::from(*a) == *b), "labels {k}");
+    }
+    assert!(truth_boxes(folder.path()) > 0);
+    // A second export into it would mix two data sets.
+    assert!(export(&config, |_| ()).unwrap_err().to_string().contains("empty folder"));
+}
+
+#[test]
+fn an_rgbd_recording_reads_back_with_poses() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = small(ExportLayout::Tum, folder.path());
+    export(&config, |_| ()).unwrap();
+    let wanted = live(
+        &config,
+        vec![
+            camera("colour", SensorKind::Rgb, &config),
+            camera("depth", SensorKind::Depth, &config),
+            SensorSpec::new("ego", SensorKind::Ego).every(2.0),
+        ],
+    );
+    let pipeline: toml::Table = std::fs::read_to_string(folder.path().join("pipeline.toml")).unwrap().parse().unwrap();
+    let camera = pipeline["source"]["camera"].as_table().unwrap();
+    let number = |key: &str| camera[key].as_float().unwrap();
+    let mut source = RgbdConfig::new(folder.path());
+    source.depth_scale = number("depth_scale") as f32;
+    (source.fx, source.fy, source.cx, source.cy) = (Some(number("fx")), Some(number("fy")), Some(number("cx")), Some(number("cy")));
+    let read = frames(source.build().unwrap(), 100);
+    for (k, tick) in wanted.iter().enumerate() {
+        assert!(of(&read, Modality::Rgb)[k].payload == tick[0], "colour {k}");
+        let (Payload::Depth(found), Payload::Depth(made)) = (&of(&read, Modality::Depth)[k].payload, &tick[1]) else { panic!("depth") };
+        let same = |(a, b): (&f32, &f32)| (a.is_nan() && b.is_nan()) || (a - b).abs() <= 0.5 / 200.0 + 1e-4;
+        assert!(found.metres.iter().zip(&made.metres).all(same), "depth {k}");
+        assert!(found.metres.iter().filter(|d| d.is_finite()).count() > 1000);
+        let (Payload::Ego(found), Payload::Ego(made)) = (&of(&read, Modality::Ego)[k].payload, &tick[2]) else { panic!("ego") };
+        // The reader's vehicle is at the camera; ours is below and behind it.
+        let offset = (made.pose.isometry.inverse() * found.pose.isometry).translation.vector;
+        assert!((offset - nalgebra::Vector3::new(0.6, 0.0, 1.5)).norm() < 1e-6, "{offset:?}");
+    }
+    assert!(truth_boxes(folder.path()) > 0);
+}
+
+#[test]
+fn a_kitti_folder_reads_back_with_boxes_that_hold_their_points() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = small(ExportLayout::Kitti, folder.path());
+    export(&config, |_| ()).unwrap();
+    let read = frames(KittiConfig::new(folder.path()).build().unwrap(), 100);
+    let wanted = live(&config, vec![camera("image_2", SensorKind::Rgb, &config)]);
+    let (mut boxes, mut held) = (0, 0);
+    for (k, tick) in wanted.iter().enumerate() {
+        let (picture, cloud) = (of(&read, Modality::Rgb)[k], of(&read, Modality::Cloud)[k]);
+        assert!(picture.payload == tick[0], "colour {k}");
+        // The calibration read is the one that was written.
+        let camera = picture.calibration.extrinsics.isometry.translation.vector;
+        assert!((camera - nalgebra::Vector3::new(0.6, 0.0, 1.5)).norm() < 1e-6);
+        let Payload::Cloud(points) = &cloud.payload else { panic!("cloud") };
+        assert!(points.points().len() > 20_000);
+        let text = std::fs::read_to_string(folder.path().join(format!("training/label_2/{k:06}.txt"))).unwrap();
+        let calib = std::fs::read_to_string(folder.path().join(format!("training/calib/{k:06}.txt"))).unwrap();
+        let rig = sensorium::formats::kitti::Rig::object(&calib).unwrap();
+        let truth = std::fs::read_to_string(folder.path().join(format!("truth/{k:06}.json"))).unwrap();
+        let truth: serde_json::Value = serde_json::from_str(&truth).unwrap();
+        for label in sensorium::formats::kitti::labels(&text).unwrap() {
+            let b = label.box3(&rig.vehicle_from_rect()).unwrap();
+            let at = |t: &serde_json::Value, i: usize| t["centre"][i].as_f64().unwrap();
+            let same = truth["boxes"].as_array().unwrap().iter().find(|t| (0..3).all(|i| (at(t, i) - b.centre[i]).abs() < 2e-3));
+            let same = same.unwrap_or_else(|| panic!("{b:?} is no box of the truth"));
+            let turned = (same["yaw"].as_f64().unwrap() - b.yaw).sin().abs();
+            assert!(turned < 1e-3, "{b:?} against {same}");
+            let inside = points.points().iter().filter(|p| {
+                let v = cloud.calibration.extrinsics.apply(&nalgebra::Point3::from(p.position.map(f64::from)));
+                let (sin, cos) = b.yaw.sin_cos();
+                let (dx, dy) = (v.x - b.centre[0], v.y - b.centre[1]);
+                let local = [cos * dx + sin * dy, cos * dy - sin * dx, v.z - b.centre[2]];
+                local.iter().zip(b.size).all(|(l, s)| l.abs() <= s / 2.0 + 0.06)
+            });
+            let wanted = same["lidar_points"].as_u64().unwrap() as usize;
+            boxes += 1;
+            held += usize::from(inside.count() * 10 >= wanted * 9);
+        }
+    }
+    assert!(boxes > 0 && held == boxes, "{held} of {boxes}");
+}
+
+#[test]
+fn the_source_keeps_rates_and_repeats_itself() {
+    let sensors = || {
+        vec![
+            SensorSpec::new("front", SensorKind::Rgb).sized(48, 32, 90.0).placed([0.6, 0.0, 1.5], 0.0).every(5.0),
+            SensorSpec { like: Some("front".into()), ..SensorSpec::new("front_depth", SensorKind::Depth) },
+            SensorSpec { columns: Some(90), ..SensorSpec::new("lidar", SensorKind::Lidar).placed([0.0, 0.0, 1.9], 0.0) },
+            SensorSpec::new("radar", SensorKind::Radar).placed([2.0, 0.0, 0.5], 0.0),
+            SensorSpec::new("imu", SensorKind::Imu).every(20.0),
+            SensorSpec::new("gnss", SensorKind::Gnss).every(1.0),
+            SensorSpec::new("ego", SensorKind::Ego),
+            SensorSpec::new("boxes", SensorKind::Boxes).every(2.0),
+            SensorSpec::new("map", SensorKind::Map).every(1.0),
+            SensorSpec::new("route", SensorKind::Route).every(1.0),
+            SensorSpec::new("future", SensorKind::Future).every(1.0),
+            SensorSpec::new("control", SensorKind::Control).every(2.0),
+        ]
+    };
+    let make = || {
+        let mut config = WorldSourceConfig::new(sensors());
+        (config.town, config.step_hz, config.seconds, config.vehicles) = ("town-01".into(), 20.0, Some(1.0), 10);
+        frames(config.build().unwrap(), 1000)
+    };
+    let first = make();
+    let count = |name: &str| first.iter().filter(|f| f.sensor.name() == name).count();
+    let counts = ["front", "front_depth", "lidar", "imu", "gnss", "boxes", "map", "control"].map(count);
+    assert_eq!(counts, [5, 5, 10, 20, 1, 2, 1, 2]);
+    assert!(first.windows(2).all(|w| w[0].captured <= w[1].captured));
+    let again = make();
+    assert_eq!(first.len(), again.len());
+    for (a, b) in first.iter().zip(&again) {
+        let same = match (&a.payload, &b.payload) {
+            // NaN is the sky.
+            (Payload::Depth(a), Payload::Depth(b)) => a.metres.iter().zip(&b.metres).all(|(a, b)| a.to_bits() == b.to_bits()),
+            (a, b) => a == b,
+        };
+        assert!(same && a.captured == b.captured && a.seq == b.seq, "{} {}", a.sensor, a.seq);
+    }
+    let imu = first.iter().find_map(|f| if let Payload::Imu(i) = &f.payload { Some(*i) } else { None }).unwrap();
+    assert!((imu.acceleration[2] - 9.8).abs() < 0.3, "{imu:?}");
+}
+
+#[test]
+fn a_rig_that_makes_no_sense_is_refused_with_its_name() {
+    let refused = |sensors: Vec<SensorSpec>| WorldSourceConfig::new(sensors).build().map(|_| ()).unwrap_err().to_string();
+    let front = || SensorSpec::new("front", SensorKind::Rgb);
+    assert!(refused(vec![]).contains("at least one sensor"));
+    assert!(refused(vec![front(), front()]).contains("`front` twice"));
+    assert!(
+        refused(vec![front(), SensorSpec { like: Some("fornt".into()), ..SensorSpec::new("d", SensorKind::Depth) }])
+            .contains("did you mean `front`")
+    );
+    assert!(refused(vec![front().sized(0, 10, 90.0)]).contains("sensor `front`, width"));
+    assert!(refused(vec![front().sized(100_000, 10, 90.0)]).contains("sensor `front`, width"));
+    assert!(refused(vec![front().sized(10, 10, 0.0)]).contains("sensor `front`, fov"));
+    assert!(refused(vec![front().placed([f64::NAN, 0.0, 0.0], 0.0)]).contains("sensor `front`, at"));
+    assert!(refused(vec![front().every(500.0)]).contains("sensor `front`"));
+    assert!(refused(vec![SensorSpec { beams: Some(0), ..SensorSpec::new("top", SensorKind::Lidar) }]).contains("sensor `top`"));
+    let mut config = WorldSourceConfig::new(vec![SensorSpec::new("boxes", SensorKind::Boxes)]);
+    config.ego = WorldEgo::None;
+    assert!(config.build().map(|_| ()).unwrap_err().to_string().contains("ego vehicle"));
+    let mut config = WorldSourceConfig::new(vec![front()]);
+    config.town = "town-33".into();
+    assert!(config.build().map(|_| ()).unwrap_err().to_string().contains("did you mean"));
+}
