@@ -144,6 +144,8 @@ fn attempt(
     while snapshot.header.frame < spawn_at {
         snapshot = client.tick()?;
     }
+    let mut directory = Directory { known: HashMap::new() };
+    clear(client, &mut directory, &way)?;
     let ego = place(client, config, &way)?;
     let specs = driver.sensors();
     let mut streams: Vec<Stream> = Vec::new();
@@ -166,12 +168,14 @@ fn attempt(
     while bumps.next(Duration::ZERO).is_some() {}
     driver.begin();
 
-    let mut directory = Directory { known: HashMap::from([(ego.id, ego.clone())]) };
+    directory.known.insert(ego.id, ego.clone());
     let mut judge = Judge::default();
     let (mut trace, mut at) = (Vec::new(), 0);
     let (mut simulator, mut thinking) = (Duration::ZERO, Duration::ZERO);
     let (mut missed, mut steps) = (0, 0);
-    let began = snapshot.header.time;
+    // Counted in frames: sums of a step's length depend on how long the server has run.
+    let began = snapshot.header.frame;
+    let since = |frame: u64| f64::from(u32::try_from(frame.saturating_sub(began)).unwrap_or(u32::MAX)) * STEP;
     let mut ended: Option<&'static str> = None;
     let mut completed = 0.0_f64;
     let version = client.version();
@@ -188,7 +192,7 @@ fn attempt(
         }
         simulator += ticked.elapsed();
         directory.learn(client, &snapshot)?;
-        let time = snapshot.header.time - began;
+        let time = since(frame);
         let Some(state) = snapshot.actor(ego.id) else {
             return Err(Error::unavailable("the ego vehicle", format!("it is not in the snapshot of frame {frame}")));
         };
@@ -236,7 +240,7 @@ fn attempt(
             }
         }
     }
-    let duration_game = snapshot.header.time - began;
+    let duration_game = since(snapshot.header.frame);
     let infractions = judge.close(duration_game);
     let record = Record {
         route_id: route.id.clone(),
@@ -254,6 +258,23 @@ fn attempt(
         steps,
     };
     Ok(Driven { record, way, trace })
+}
+
+/// Waits until nobody is near the way's start: whoever comes up fast could not stop for a car out of nowhere.
+fn clear(client: &mut Client, directory: &mut Directory, way: &Dense) -> Result<()> {
+    let at = way.points.first().map(|p| p.at.point()).unwrap_or_default();
+    for _ in 0..60 {
+        let snapshot = client.tick()?;
+        directory.learn(client, &snapshot)?;
+        let near = |b: &Body| (b.footprint.centre[0] - at[0]).hypot(b.footprint.centre[1] - at[1]) < 22.0;
+        if !directory.bodies(&snapshot, 0).iter().any(near) {
+            return Ok(());
+        }
+        for _ in 0..10 {
+            client.tick()?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts the ego vehicle at the way's start; where somebody stands there, waits until he has gone.
