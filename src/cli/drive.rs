@@ -6,7 +6,7 @@
 use super::{Ending, Format, Result, output};
 use crate::drive::driver::{Driver, Expert};
 use crate::drive::routes::{self, Route, SETS};
-use crate::drive::{Config, STEP, drive as drive_route, picture};
+use crate::drive::{Config, STEP, calls, drive as drive_route, picture};
 use crate::eval::driving::{Comparison, Record, Rules, Summary, compare, results, summary};
 use crate::types::{Error, nearest};
 use serde_json::json;
@@ -58,6 +58,9 @@ pub struct Args {
     /// Write the routes as XML to this file and drive nothing
     #[arg(long, value_name = "FILE.xml")]
     write_routes: Option<PathBuf>,
+    /// Make every call of our client once, print a table, and drive nothing
+    #[arg(long)]
+    check_server: bool,
     /// Seconds that a call to the server may take
     #[arg(long, default_value_t = 20.0)]
     timeout: f64,
@@ -105,6 +108,9 @@ fn earlier(path: &Path) -> Result<Vec<Record>> {
 
 /// Drives, scores, writes.
 pub(super) fn drive(args: &Args) -> Result {
+    if args.check_server {
+        return check_server(args);
+    }
     let rules = Rules::of(&args.rules)?;
     let routes = chosen(args)?;
     if let Some(path) = &args.write_routes {
@@ -113,7 +119,7 @@ pub(super) fn drive(args: &Args) -> Result {
         return Ok(Ending::Done);
     }
     let mut driver = driver(&args.driver)?;
-    let patience = Duration::try_from_secs_f64(args.timeout).map_err(|e| Error::mismatch("seconds", e.to_string(), "--timeout"))?;
+    let patience = patience(args)?;
     let config = Config {
         host: args.host.clone(),
         port: args.port,
@@ -169,6 +175,28 @@ pub(super) fn drive(args: &Args) -> Result {
         }))?,
     }
     Ok(Ending::Done)
+}
+
+fn patience(args: &Args) -> Result<Duration> {
+    Duration::try_from_secs_f64(args.timeout).map_err(|e| Error::mismatch("seconds", e.to_string(), "--timeout"))
+}
+
+/// Every call once: exit 1 where one failed.
+fn check_server(args: &Args) -> Result {
+    let rows = calls(&args.host, args.port, patience(args)?)?;
+    let failed = rows.iter().filter(|r| !r.ok).count();
+    match args.format {
+        Format::Text => {
+            let mut out = String::new();
+            for r in &rows {
+                let _ = writeln!(out, "{:<4} {:<38} {:>9.2} ms  {}", if r.ok { "ok" } else { "FAIL" }, r.call, r.ms, r.said);
+            }
+            let _ = write!(out, "{} calls, {failed} failed", rows.len());
+            output::result(&out)?;
+        }
+        Format::Json => output::json(&json!({ "version": 1, "failed": failed, "calls": rows }))?,
+    }
+    Ok(if failed == 0 { Ending::Done } else { Ending::No })
 }
 
 fn json_text(value: &serde_json::Value) -> Result<String> {

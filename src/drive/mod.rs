@@ -3,6 +3,7 @@
 //! *Invariant*: the loop knows the simulator through the protocol only, so that what is scored here is what would be scored on a
 //! real server.
 
+mod calls;
 pub mod driver;
 pub mod judge;
 mod picture;
@@ -10,5 +11,6 @@ pub mod routes;
 mod run;
 pub mod server;
 
+pub use calls::{Row, calls};
 pub use picture::picture;
 pub use run::{Config, Driven, STEP, drive};

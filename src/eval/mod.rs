@@ -3,5 +3,6 @@
 pub mod driving;
 pub mod fragments;
 pub mod fusion;
+pub mod nuscenes;
 pub mod segmentation;
 pub mod sheet;

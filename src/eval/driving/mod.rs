@@ -202,7 +202,8 @@ mod tests {
     #[test]
     fn the_six_worked_examples_of_every_version() {
         use Kind::{CollisionLayout, CollisionPedestrian, CollisionVehicle, MinSpeed, OutsideLanes, RedLight, StopSign};
-        let table: [(&[Kind], f64, Option<f64>, f64, f64); 6] = [
+        type Row<'a> = (&'a [Kind], f64, Option<f64>, f64, f64);
+        let table: [Row<'_>; 6] = [
             (&[], 100.0, Some(100.0), 100.0, 100.0),
             (&[CollisionVehicle], 100.0, Some(60.0), 60.0, 58.8235),
             (&[CollisionPedestrian, RedLight], 80.0, Some(28.0), 28.0, 33.3333),
