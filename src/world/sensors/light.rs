@@ -154,7 +154,11 @@ impl Light {
     /// Share of light that comes through so many metres of air.
     #[inline]
     pub fn through(&self, metres: f32) -> f32 {
-        (-self.extinction * metres).exp()
+        // (1 + x/8 + x^2/128)^-8: within two hundredths of the exponential, and much cheaper.
+        let x = self.extinction * metres * 0.125;
+        let root = 1.0 / (1.0 + x * (1.0 + 0.5 * x));
+        let fourth = root * root * root * root;
+        fourth * fourth
     }
 }
 
