@@ -31,9 +31,19 @@ fn one_line_error(output: &Output, wanted: &str) {
 #[test]
 fn every_configuration_runs_and_its_account_adds_up() {
     let project = project();
-    for name in
-        ["demo", "ir_visible", "ir_visible_segmif", "rgbd", "kitti", "nuscenes", "fragments", "fragments_pairingnet", "record", "replay"]
-    {
+    for name in [
+        "demo",
+        "ir_visible",
+        "ir_visible_segmif",
+        "rgbd",
+        "kitti",
+        "nuscenes",
+        "fragments",
+        "fragments_pairingnet",
+        "all",
+        "record",
+        "replay",
+    ] {
         let config = format!("configs/{name}.toml");
         let out = sensorium(&["run", &config, "--viewer", "none", "--report", "report.json"], project.path());
         assert_eq!(out.status.code(), Some(0), "{name}: {}{}", text(&out.stdout), text(&out.stderr));

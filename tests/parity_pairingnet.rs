@@ -197,6 +197,23 @@ fn patches_of_a_real_fragment_agree() {
     close("position_pad", &last(support::values(&out["source.position"]), 2));
 }
 
+#[test]
+fn other_names_of_one_tensor_and_what_no_pass_reads_are_not_unexpected() {
+    let mut weights = published();
+    for (name, data) in weights.tensors.clone() {
+        let Some((stem, leaf)) = name.split_once(".conv.lin_src.") else { continue };
+        weights.tensors.insert(format!("{stem}.conv.lin_dst.{leaf}"), data.clone());
+        weights.tensors.insert(format!("{stem}.deep_gcn.conv.lin_src.{leaf}"), data);
+    }
+    assert!(weights.tensors.len() > 431 - 31 && weights.tensors.contains_key("matching.gcn_t.deep_gcn.13.deep_gcn.conv.lin_src.weight"));
+    let load = |weights: Weights| build("pairingnet", "base", Origin::Memory(Box::new(weights)), &Device::flex());
+    assert!(load(weights.clone()).unwrap().1.is_complete());
+    weights.tensors.insert("matching.fc3.weight".into(), one(1.0));
+    weights.tensors.remove("searching.out_l_1.bias");
+    let said = load(weights).err().unwrap().to_string();
+    assert!(said.contains("matching.fc3.weight") && said.contains("searching.out_l_1.bias"), "{said}");
+}
+
 /// One fragment with one row of padding, as the program runs it.
 fn compact(points: usize, seed: u64, device: &Device) -> (Patches, Extent) {
     let tensor = |name: &str, width: usize| {
@@ -231,9 +248,9 @@ fn one_row_of_padding_stands_for_all_of_them() {
         };
         near(a.fused.clone(), b.fused.clone().narrow(0, 0, points + 1));
         near(model.embed(&a).unsqueeze(), model.embed(&b).unsqueeze());
-        let cells = model.similarity([&a, &b], [points, points]);
+        let cells = model.similarity([&a.fused, &b.fused], [points, points]);
         assert_eq!(cells.dims(), [points, points]);
-        near(cells.clone(), model.similarity([&b, &a], [points, points]));
+        near(cells.clone(), model.similarity([&b.fused, &a.fused], [points, points]));
     }
 }
 

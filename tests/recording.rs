@@ -125,6 +125,7 @@ fn outcomes(seq: u64, dice: &mut Dice) -> Vec<(Arc<str>, Outcome)> {
         ("chart".into(), Outcome::Map(Arc::new(a_map()))),
         ("route".into(), Outcome::Trajectory(Arc::new(a_way()))),
         ("pair".into(), Outcome::Matches(Arc::new(vec![pair]))),
+        ("drive".into(), Outcome::Numbers(Arc::new(vec![("red_light".to_owned(), 0.25), ("speed".to_owned(), 3.5)]))),
         ("drive".into(), Outcome::Control(Control { throttle: 0.5, steer: -0.25, brake: 0.0, reverse: false })),
     ]
 }

@@ -22,6 +22,8 @@ use std::time::Duration;
 pub enum Verb {
     /// Hand-over between threads, policies under load, memory over 10,000 bundles
     Runtime(Args),
+    /// nuScenes metrics, sweeps put together, map windows
+    Eval(super::bench_eval::Args),
     /// The embedded world: a driving rig, one larger camera, loading the largest town
     World(Args),
     /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
@@ -41,6 +43,7 @@ pub(super) fn bench(verb: &Verb) -> Result {
     let (args, rows) = match verb {
         Verb::Runtime(args) => (args, vec![hops()?, latest()?, offline()?]),
         Verb::World(args) => (args, world::rows()?),
+        Verb::Eval(args) => return super::bench_eval::bench(args),
         Verb::Kernels(args) => return kernels::kernels(args),
     };
     let kept = rows.iter().all(|r| r.kept);

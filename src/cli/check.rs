@@ -1,5 +1,6 @@
 //! `sensorium check`: is this pipeline sound, where does each value come from, what does the graph look like.
 
+use super::check_data::{self, DataArgs};
 use super::{Ending, Format, Result, output};
 use crate::config::{Document, Plan, Problem, Registry, Site};
 use crate::runtime::{ALIGN, Pipeline};
@@ -10,7 +11,10 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub struct Args {
     /// The pipeline, a TOML file
-    config: PathBuf,
+    #[arg(required_unless_present = "data", conflicts_with = "data")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
     /// Print each effective value and where it came from
     #[arg(long)]
     explain: bool,
@@ -25,10 +29,14 @@ pub struct Args {
     format: Format,
 }
 
-/// Checks a pipeline.
+/// Checks a pipeline, or a data set.
 pub(super) fn check(args: &Args) -> Result {
+    if let Some(root) = &args.data.data {
+        return check_data::run(root, &args.data, args.format);
+    }
+    let config = args.config.as_deref().unwrap_or_else(|| "".as_ref());
     let registry = Registry::default();
-    let mut document = Document::read(&args.config)?;
+    let mut document = Document::read(config)?;
     for assignment in &args.set {
         document.set(assignment)?;
     }
@@ -48,7 +56,7 @@ pub(super) fn check(args: &Args) -> Result {
         Some(_) => output::result(&text(&pipeline))?,
         None if args.explain => {}
         None if args.format == Format::Json => output::json(&serde_json::json!({ "version": 1, "problems": [] }))?,
-        None => output::result(&format!("{}: no problems", args.config.display()))?,
+        None => output::result(&format!("{}: no problems", config.display()))?,
     }
     Ok(Ending::Done)
 }

@@ -6,6 +6,9 @@
 pub(in crate::cli) mod files;
 mod fragments;
 mod labels;
+pub mod nuscenes;
+pub mod nuscenes_labels;
+mod nuscenes_report;
 
 pub use fragments::FragmentsArgs;
 
@@ -13,8 +16,8 @@ use crate::eval::fusion::{Family, Grey, Scorer, Scores};
 use crate::eval::segmentation::{Confusion, matrix_picture};
 use crate::eval::sheet::{self, SheetRow};
 use crate::types::{Error, Result};
-pub(in crate::cli) use files::Progress;
-use files::{decode, encode_png, list, partner, read, thumbnail, write_whole};
+pub(in crate::cli) use files::{Progress, write_whole};
+use files::{decode, encode_png, list, partner, read, thumbnail};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -253,10 +256,16 @@ fn count_pair(truth: &Path, predicted: &Path, names: &crate::types::ClassList, i
     Ok(confusion)
 }
 
-/// A report of [`fusion`] or [`segmentation`] as a short table for people.
+/// A report of one of the verbs as a short table for people.
 pub fn table(report: &Value) -> String {
-    if report.get("kind").and_then(Value::as_str) == Some("fragments") {
-        return fragments::table(report);
+    match report.get("kind").and_then(Value::as_str) {
+        Some("comparison") => return nuscenes::comparison_table(report),
+        Some("detection") => return nuscenes::detection_table(report),
+        Some("tracking") => return nuscenes::tracking_table(report),
+        Some("lidarseg") => return nuscenes_labels::lidarseg_table(report),
+        Some("map") => return nuscenes_labels::map_table(report),
+        Some("fragments") => return fragments::table(report),
+        _ => {}
     }
     let line = |name: &str, value: &Value| match value.as_f64() {
         Some(number) => format!("{name:<28} {number:>12.4}\n"),

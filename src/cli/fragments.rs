@@ -1,6 +1,7 @@
 //! `sensorium fragments`: pictures torn into fragments, and fragments laid side by side.
 
 mod match_pairs;
+mod published;
 pub(super) mod set;
 mod tear;
 

@@ -4,7 +4,10 @@
 //! Results go to standard output, everything else to standard error, an error as one line that starts with `error:`.
 
 mod bench;
+mod bench_eval;
 mod check;
+mod check_data;
+mod convert;
 mod doctor;
 pub mod eval;
 mod forward;
@@ -57,7 +60,8 @@ struct Cli {
 enum Verb {
     /// Run a pipeline.
     Run(run::Args),
-    /// Validate a pipeline without running it; every problem is listed at once.
+    /// Validate a pipeline or a data set without running it; every problem is listed at once.
+    #[command(disable_version_flag = true)]
     Check(check::Args),
     /// What this build and machine can do, and what would bring the rest.
     Doctor(doctor::Args),
@@ -67,6 +71,9 @@ enum Verb {
     /// Score results against truth, or fused pictures against what they were fused from.
     #[command(subcommand)]
     Eval(EvalVerb),
+    /// 3D detections from one convention into another: submissions, MMDetection3D, KITTI, COCO.
+    #[command(disable_version_flag = true)]
+    Convert(convert::Args),
     /// One bare pass of a network: tensors in, named tensors out.
     Forward(forward::Args),
     /// Torn picture fragments: tear a picture, find pairs that fit.
@@ -86,6 +93,18 @@ enum EvalVerb {
     Fusion(Eval<eval::FusionArgs>),
     /// mIoU, per-class IoU, accuracy and confusion matrix of label pictures
     Segmentation(Eval<eval::SegmentationArgs>),
+    /// nuScenes detection: AP, errors of hits and NDS, with the public devkit's numbers and field names
+    #[command(disable_version_flag = true)]
+    Detection(Eval<eval::nuscenes::DetectionArgs>),
+    /// nuScenes tracking: AMOTA, AMOTP and the rest, with the public devkit's numbers and field names
+    #[command(disable_version_flag = true)]
+    Tracking(Eval<eval::nuscenes::TrackingArgs>),
+    /// nuScenes point labels: IoU of 16 classes, its mean, and its mean by points
+    #[command(disable_version_flag = true)]
+    Lidarseg(Eval<eval::nuscenes_labels::LidarsegArgs>),
+    /// Segmentation of nuScenes' maps seen from above: IoU of six classes at seven thresholds, as BEVFusion scores it
+    #[command(disable_version_flag = true)]
+    Map(Eval<eval::nuscenes_labels::MapArgs>),
     /// Recall@k, registration recall and assembly scores of torn picture fragments
     Fragments(Eval<eval::FragmentsArgs>),
 }
@@ -104,6 +123,10 @@ fn evaluate(verb: &EvalVerb) -> Result {
     let (report, format) = match verb {
         EvalVerb::Fusion(args) => (args.what.run()?, args.format),
         EvalVerb::Segmentation(args) => (args.what.run()?, args.format),
+        EvalVerb::Detection(args) => (args.what.run()?, args.format),
+        EvalVerb::Tracking(args) => (args.what.run()?, args.format),
+        EvalVerb::Lidarseg(args) => (args.what.run()?, args.format),
+        EvalVerb::Map(args) => (args.what.run()?, args.format),
         EvalVerb::Fragments(args) => (args.what.run()?, args.format),
     };
     match format {
@@ -127,6 +150,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Bench(verb) => bench::bench(&verb),
         Verb::Eval(verb) => evaluate(&verb),
+        Verb::Convert(args) => convert::convert(&args),
         Verb::Forward(args) => forward::forward(&args),
         Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),

@@ -163,6 +163,7 @@ impl Default for Registry {
             "fuse_classical", stages::FuseClassicalConfig, "infrared and visible to one picture, without weights";
             "pairingnet", stages::PairingnetConfig, "torn fragments to pairs that fit, searched and matched by PairingNet";
             "pair_outlines", stages::PairOutlinesConfig, "torn fragments to pairs that fit, by border and colour, without weights";
+            "letfuser", stages::LetfuserConfig, "RGB-D of one or three cameras to classes, map, way points and control, by the network LeTFuser";
             "segmif", stages::SegmifConfig, "infrared and visible to one picture and its classes, by the network SegMiF";
         ];
         let mut sinks: Vec<Kind<dyn Sink>> = kinds![Policy::Latest;

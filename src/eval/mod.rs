@@ -2,5 +2,6 @@
 
 pub mod fragments;
 pub mod fusion;
+pub mod nuscenes;
 pub mod segmentation;
 pub mod sheet;

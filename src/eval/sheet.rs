@@ -51,7 +51,7 @@ fn list(scores: &[(&'static str, f64)]) -> String {
 }
 
 /// Text for HTML, in elements and in quoted attributes.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

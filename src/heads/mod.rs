@@ -3,6 +3,7 @@
 pub mod bicubic;
 pub mod box_filter;
 pub mod depth_cloud;
+pub mod drive;
 pub mod fragments;
 pub mod fuse_image;
 pub mod fuse_segment;

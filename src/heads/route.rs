@@ -1,9 +1,9 @@
-//! A point or pose as the vehicle sees it in LeTFuser's convention, and the planner that hands out the next point of a route.
+//! A point as the vehicle sees it in LeTFuser's convention, what lies ahead on a path, and the planner that hands out a route's points.
 //!
 //! *In*: map coordinates in metres, headings from a compass, radians. *Out*: right and **backward** of the vehicle, metres.
 //! *Invariant*: the planner never runs dry; a heading that is not a number counts as 0, as in the recorded data.
 
-use crate::types::{Error, Result};
+use crate::types::{Error, Result, Trajectory};
 use std::collections::VecDeque;
 
 /// `point` (x, y) seen from `ego` (x, y, heading): right, backward.
@@ -12,6 +12,49 @@ pub fn seen_from(ego: [f64; 3], point: [f64; 2]) -> [f64; 2] {
     let (sin, cos) = if heading.is_finite() { heading.sin_cos() } else { (0.0, 1.0) };
     let (dx, dy) = (px - x, py - y);
     [-sin * dx + cos * dy, -cos * dx - sin * dy]
+}
+
+/// The point `metres` along a path in the vehicle frame (x forward, y left), as right and backward; its end where it is shorter,
+/// straight ahead where it has no points.
+pub fn target(path: &Trajectory, metres: f64) -> [f64; 2] {
+    let [x, y] = along(path, metres).unwrap_or([metres, 0.0]);
+    [-y, -x]
+}
+
+/// The command that a path in the vehicle frame amounts to: left (1) or right (2) where it turns by more than 30 degrees over the next
+/// `metres`, else follow the lane (4).
+pub fn command(path: &Trajectory, metres: f64) -> u8 {
+    let (Some(start), Some(near), Some(before), Some(end)) =
+        (along(path, 0.0), along(path, 2.0), along(path, (metres - 2.0).max(0.0)), along(path, metres))
+    else {
+        return 4;
+    };
+    let heading = |a: [f64; 2], b: [f64; 2]| (b[1] - a[1]).atan2(b[0] - a[0]);
+    let turn = heading(before, end) - heading(start, near);
+    let turn = turn.sin().atan2(turn.cos()).to_degrees();
+    if turn > 30.0 {
+        1
+    } else if turn < -30.0 {
+        2
+    } else {
+        4
+    }
+}
+
+/// The point `metres` along a path from its first point.
+fn along(path: &Trajectory, metres: f64) -> Option<[f64; 2]> {
+    let mut points = path.points.iter().map(|[x, y, _]| [*x, *y]).filter(|p| p.iter().all(|v| v.is_finite()));
+    let mut at = points.next()?;
+    let mut left = metres;
+    for next in points {
+        let [dx, dy] = [next[0] - at[0], next[1] - at[1]];
+        let length = dx.hypot(dy);
+        if length > left {
+            return Some([at[0] + dx * left / length, at[1] + dy * left / length]);
+        }
+        (at, left) = (next, left - length);
+    }
+    Some(at)
 }
 
 /// Follows a route of far points with a command each.
@@ -69,6 +112,17 @@ mod tests {
         assert_eq!(seen_from([1.0, 2.0, f64::NAN], [4.0, 4.0]), [2.0, -3.0]);
         let [right, back] = seen_from([0.0, 0.0, std::f64::consts::FRAC_PI_2], [0.0, 5.0]);
         assert!(right.abs() < 1e-12 && (back + 5.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_path_gives_a_point_ahead_and_a_command() {
+        let path = |points: &[[f64; 2]]| Trajectory { points: points.iter().map(|[x, y]| [*x, *y, 0.0]).collect(), times: Vec::new() };
+        let left = path(&[[0.0, 0.0], [10.0, 0.0], [10.0, 30.0]]);
+        assert_eq!(target(&left, 15.0), [-5.0, -10.0]);
+        assert_eq!(target(&left, 500.0), [-30.0, -10.0]);
+        assert_eq!(target(&path(&[]), 20.0), [0.0, -20.0]);
+        assert_eq!([command(&left, 20.0), command(&left, 8.0), command(&path(&[]), 20.0)], [1, 4, 4]);
+        assert_eq!(command(&path(&[[0.0, 0.0], [10.0, 0.0], [10.0, -30.0]]), 20.0), 2);
     }
 
     #[test]

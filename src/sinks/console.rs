@@ -96,6 +96,10 @@ fn summary(stage: &Arc<str>, outcome: &Outcome) -> String {
         Outcome::Map(map) => format!("{stage}: map of {} layers", map.layers.len()),
         Outcome::Trajectory(path) => format!("{stage}: {} way points", path.points.len()),
         Outcome::Matches(pairs) => format!("{stage}: {} pairs", pairs.len()),
+        Outcome::Numbers(numbers) => {
+            let list: Vec<String> = numbers.iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
+            format!("{stage}: {}", list.join(" "))
+        }
         Outcome::Control(c) => {
             let gear = if c.reverse { " reverse" } else { "" };
             format!("{stage}: throttle {:.2} steer {:+.2} brake {:.2}{gear}", c.throttle, c.steer, c.brake)

@@ -152,6 +152,10 @@ impl ResultsSink {
             Outcome::Trajectory(path) => json!({ "kind": "trajectory", "points": path.points, "times": path.times }),
             Outcome::Matches(pairs) => json!({ "kind": "matches", "pairs": pairs.as_ref() }),
             Outcome::Control(control) => json!({ "kind": "control", "control": control }),
+            Outcome::Numbers(numbers) => {
+                let named: serde_json::Map<String, Value> = numbers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                json!({ "kind": "numbers", "numbers": named })
+            }
         })
     }
 

@@ -11,8 +11,7 @@ pub use fragments::{Fragments, FragmentsConfig};
 pub use ir_visible::{IrVisible, IrVisibleConfig};
 pub use rgbd::{Rgbd, RgbdConfig};
 mod kitti;
-mod nuscenes;
-mod nuscenes_tables;
+pub mod nuscenes;
 mod player;
 
 pub use kitti::{KittiConfig, KittiLayout};

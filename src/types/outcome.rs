@@ -68,6 +68,8 @@ pub enum Outcome {
     Matches(Arc<Vec<FragmentMatch>>),
     /// What to do.
     Control(Control),
+    /// Single numbers by name: probabilities of signs, estimates.
+    Numbers(Arc<Vec<(String, f64)>>),
 }
 
 impl Outcome {
@@ -85,6 +87,7 @@ impl Outcome {
             Self::Trajectory(_) => OutcomeKind::Trajectory,
             Self::Matches(_) => OutcomeKind::Matches,
             Self::Control(_) => OutcomeKind::Control,
+            Self::Numbers(_) => OutcomeKind::Numbers,
         }
     }
 }
@@ -115,4 +118,6 @@ pub enum OutcomeKind {
     Matches,
     /// Vehicle control.
     Control,
+    /// Numbers by name.
+    Numbers,
 }

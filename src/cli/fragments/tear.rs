@@ -26,6 +26,9 @@ pub struct Args {
     /// Turn every piece by a random angle in the end (the published procedure leaves all upright)
     #[arg(long)]
     rotate: bool,
+    /// Also write the files of PairingNet's published tools: `fragment NNNN.png`, gt.txt, bg.txt, image.jpg
+    #[arg(long)]
+    published: bool,
     /// Write into a folder that already holds a set
     #[arg(long)]
     replace: bool,
@@ -51,6 +54,9 @@ pub(super) fn tear(args: &Args) -> Result {
         remove_old(&args.output)?;
     }
     let name = args.output.file_name().map_or_else(|| "fragments".to_owned(), |n| n.to_string_lossy().into_owned());
+    if args.published {
+        super::published::save(&args.output, &picture, &torn)?;
+    }
     let set = set::save(&args.output, &name, &picture, &torn, &options)?;
     let least = set.fragments.iter().map(|f| f.contour_points).min().unwrap_or(0);
     let most = set.fragments.iter().map(|f| f.contour_points).max().unwrap_or(0);

@@ -88,7 +88,7 @@ pub enum Schema {
     Outcome(OutcomeKind),
 }
 
-const NAMES: [(&str, Schema); 27] = [
+const NAMES: [(&str, Schema); 28] = [
     ("sensorium.frame.rgb.v1", Schema::Frame(Modality::Rgb)),
     ("sensorium.frame.depth.v1", Schema::Frame(Modality::Depth)),
     ("sensorium.frame.thermal.v1", Schema::Frame(Modality::Thermal)),
@@ -116,6 +116,7 @@ const NAMES: [(&str, Schema); 27] = [
     ("sensorium.outcome.trajectory.v1", Schema::Outcome(OutcomeKind::Trajectory)),
     ("sensorium.outcome.matches.v1", Schema::Outcome(OutcomeKind::Matches)),
     ("sensorium.outcome.control.v1", Schema::Outcome(OutcomeKind::Control)),
+    ("sensorium.outcome.numbers.v1", Schema::Outcome(OutcomeKind::Numbers)),
 ];
 
 impl Schema {
@@ -134,7 +135,7 @@ impl Schema {
     /// Encoding of its messages.
     pub const fn encoding(self) -> &'static str {
         match self {
-            Self::Bundle | Self::Outcome(OutcomeKind::Boxes3 | OutcomeKind::Control) => "json",
+            Self::Bundle | Self::Outcome(OutcomeKind::Boxes3 | OutcomeKind::Control | OutcomeKind::Numbers) => "json",
             _ => BINARY,
         }
     }

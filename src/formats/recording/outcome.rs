@@ -66,6 +66,7 @@ pub fn encode_outcome(outcome: &Outcome, seq: u64, at: SensorTime, out: &mut Vec
     match outcome {
         Outcome::Boxes3(boxes) => return json(&Small { version: VERSION, seq, at, value: boxes.as_slice() }, out),
         Outcome::Control(control) => return json(&Small { version: VERSION, seq, at, value: control }, out),
+        Outcome::Numbers(numbers) => return json(&Small { version: VERSION, seq, at, value: numbers.as_slice() }, out),
         _ => {}
     }
     out.raw(&[VERSION, 0, 0, 0]);
@@ -103,7 +104,7 @@ pub fn encode_outcome(outcome: &Outcome, seq: u64, at: SensorTime, out: &mut Vec
         Outcome::Map(map) => annotation::put_map(map, out),
         Outcome::Trajectory(path) => annotation::put_trajectory(path, out),
         Outcome::Matches(pairs) => annotation::put_matches(pairs, out),
-        Outcome::Boxes3(_) | Outcome::Control(_) => {}
+        Outcome::Boxes3(_) | Outcome::Control(_) | Outcome::Numbers(_) => {}
     }
     Ok(())
 }
@@ -141,6 +142,7 @@ pub(super) fn decode_outcome(kind: OutcomeKind, bytes: &[u8], pools: &Pools) -> 
     match kind {
         OutcomeKind::Boxes3 => return small(bytes, |v: Vec<Box3>| Outcome::Boxes3(Arc::new(v))),
         OutcomeKind::Control => return small(bytes, |v: Control| Outcome::Control(v)),
+        OutcomeKind::Numbers => return small(bytes, |v: Vec<(String, f64)>| Outcome::Numbers(Arc::new(v))),
         _ => {}
     }
     let mut b = Bytes::new(bytes, "recorded outcome");
@@ -162,7 +164,7 @@ pub(super) fn decode_outcome(kind: OutcomeKind, bytes: &[u8], pools: &Pools) -> 
         OutcomeKind::Map => Outcome::Map(Arc::new(annotation::get_map(&mut b)?)),
         OutcomeKind::Trajectory => Outcome::Trajectory(Arc::new(annotation::get_trajectory(&mut b)?)),
         OutcomeKind::Matches => Outcome::Matches(Arc::new(annotation::get_matches(&mut b)?)),
-        OutcomeKind::Boxes3 | OutcomeKind::Control => return Err(b.error("a binary outcome", "a JSON one")),
+        OutcomeKind::Boxes3 | OutcomeKind::Control | OutcomeKind::Numbers => return Err(b.error("a binary outcome", "a JSON one")),
     };
     b.end()?;
     Ok(OutcomeRecord { seq, at, outcome })

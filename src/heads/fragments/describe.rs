@@ -4,7 +4,7 @@
 
 use super::fit::Shape;
 use super::patches::{Patches, patches};
-use crate::nets::pairingnet::{self, Extent, PairingNet, Points};
+use crate::nets::pairingnet::{self, Extent, PairingNet};
 use crate::nets::{Device, to_host};
 use crate::types::{Error, Result, num};
 use burn::tensor::{Tensor, TensorData};
@@ -13,7 +13,7 @@ use ndarray::Array2;
 /// A fragment as the network knows it.
 #[derive(Debug, Clone)]
 pub struct Described {
-    points: Points,
+    fused: Tensor<2>,
     /// Points of the contour.
     pub count: usize,
     /// Its vector, of length 1.
@@ -50,7 +50,7 @@ impl Describer {
         let extent = Extent { points: read.points, padded: read.padded };
         let points = self.network.describe(self.upload(read), extent).map_err(|e| e.at(name()))?;
         let norm = norm(values(to_host(self.network.embed(&points))?)?).ok_or_else(|| not_finite(name()))?;
-        Ok(Described { points, count: extent.points, embedding: norm })
+        Ok(Described { fused: points.fused, count: extent.points, embedding: norm })
     }
 
     /// Similarity of every point of the source (rows) to every point of the target (columns).
@@ -58,7 +58,7 @@ impl Describer {
     /// # Errors
     /// The device fails.
     pub fn similarity(&self, source: &Described, target: &Described) -> Result<Array2<f32>> {
-        let cells = self.network.similarity([&source.points, &target.points], [source.count, target.count]);
+        let cells = self.network.similarity([&source.fused, &target.fused], [source.count, target.count]);
         let values = values(to_host(cells)?)?;
         if values.iter().any(|v| !v.is_finite()) {
             return Err(not_finite("a pair of fragments".to_owned()));

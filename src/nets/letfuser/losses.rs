@@ -73,10 +73,10 @@ mod tests {
 
     /// The stop-sign head of `tiny` is part of the graph that is trained: its loss has a gradient with respect to what the cameras see.
     #[test]
-    fn every_loss_of_tiny_reaches_the_picture_but_the_constant_one_of_base() {
-        let gradient = |stop_sign: &str, index: usize| {
+    fn every_loss_of_tiny_reaches_the_picture() {
+        let gradient = |index: usize| {
             let device = Device::flex().autodiff();
-            let keys = format!("encoder_layers = [1, 1, 1]\nbird_blocks = [1, 1, 1, 1, 1]\nstop_sign = \"{stop_sign}\"").parse().unwrap();
+            let keys = "encoder_layers = [1, 1, 1]\nbird_blocks = [1, 1, 1, 1, 1]".parse().unwrap();
             let (network, _) = LetFuser::load_with("tiny", Origin::Seed(2), &keys, &device).unwrap();
             let values: Vec<f32> = (0..3 * 16 * 384).map(|i| 127.0 + 120.0 * (i as f32 * 0.37).sin()).collect();
             let rgb = Tensor::<4>::from_data(TensorData::new(values, [1, 3, 16, 384]), &device).require_grad();
@@ -97,8 +97,7 @@ mod tests {
             found.map_or(0.0, |g| g.as_slice::<f32>().unwrap().iter().map(|v| v.abs()).sum::<f32>())
         };
         for (index, name) in LOSSES.iter().enumerate() {
-            assert!(gradient("head", index) > 0.0, "{name}");
+            assert!(gradient(index) > 0.0, "{name}");
         }
-        assert_eq!(gradient("constant", 6), 0.0);
     }
 }

@@ -7,6 +7,7 @@
 pub mod balance;
 mod bird;
 mod cards;
+mod classes;
 mod config;
 mod control;
 mod decoder;
@@ -16,6 +17,7 @@ mod plain;
 mod semantic_cloud;
 
 pub use cards::{CARD_BASE, CARD_TINY};
+pub use classes::class_list;
 pub use config::{Between, ColourRange, LetFuserConfig, StopSign};
 pub use control::{Decision, Signs};
 pub use input::{Look, Vehicle};

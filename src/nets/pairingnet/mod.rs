@@ -111,9 +111,9 @@ impl PairingNet {
         self.searching.forward(rows(&points.contour), rows(&points.texture), "", &mut Taps::default())
     }
 
-    /// Similarity of every true point of one fragment to every true point of another, `[n, m]`.
-    pub fn similarity(&self, [a, b]: [&Points; 2], [n, m]: [usize; 2]) -> Tensor<2> {
-        let crop = |x: &Points, count: usize| x.fused.clone().narrow(0, 0, count.min(x.fused.dims()[0]));
+    /// Similarity of every true point of one fragment to every true point of another, `[n, m]`, from their fused features.
+    pub fn similarity(&self, [a, b]: [&Tensor<2>; 2], [n, m]: [usize; 2]) -> Tensor<2> {
+        let crop = |x: &Tensor<2>, count: usize| x.clone().narrow(0, 0, count.min(x.dims()[0]));
         similarity(logits(crop(a, n), crop(b, m), self.temperature()))
     }
 

@@ -185,6 +185,9 @@ fn plots(layout: &Layout) -> Node {
     if has(layout, OutcomeKind::Control) || layout.sensors.iter().any(|s| s.modality == Modality::Control) {
         vehicle.push(plot("control", &["control"]));
     }
+    if has(layout, OutcomeKind::Numbers) {
+        vehicle.push(plot("numbers", &["numbers"]));
+    }
     if layout.sensors.iter().any(|s| matches!(s.modality, Modality::Imu | Modality::Gnss | Modality::Ego)) {
         vehicle.push(plot("vehicle state", &["state"]));
     }

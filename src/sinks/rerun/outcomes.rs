@@ -67,6 +67,9 @@ impl Outcomes {
             Outcome::Trajectory(line) => pen.draw(vehicle_path(stage, "trajectory"), &way(line)),
             Outcome::Matches(pairs) => pen.draw(picture_path(stage, "matches"), &draw::TextDocument::from_markdown(table(pairs))),
             Outcome::Control(c) => control(pen, stage, c),
+            Outcome::Numbers(list) => {
+                list.iter().try_for_each(|(name, v)| pen.draw(path(&["numbers", stage, name]), &draw::Scalars::single(*v)))
+            }
         }
     }
 

@@ -107,7 +107,11 @@ impl World {
         match colour {
             Signal::Green => true,
             // Who cannot stop with reason goes through, if the yellow lasts.
-            Signal::Yellow => needed > 3.2 && gap / speed < left + 0.2,
+            Signal::Yellow => {
+                // So does who has waited long enough for a gap to turn, at the line.
+                let waited = v.waited > 6.0 && gap < 1.2 && left > 1.8;
+                needed > 3.2 && gap / speed < left + 0.2 || waited
+            }
             Signal::Red => false,
         }
     }

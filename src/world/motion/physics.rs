@@ -163,3 +163,101 @@ fn step(model: &Model, state: &mut State, control: Control, grip: f64, dt: f64) 
     state.y += state.speed * sin * dt;
     state.heading = crate::world::scene::wrap(state.heading + state.yaw_rate * dt);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn car() -> Model {
+        Model::of("car", 4.72)
+    }
+
+    #[test]
+    fn stopping_distance_is_that_of_the_friction_circle() {
+        for (grip, wet) in [(0.95, 0.0), (0.95, 1.0)] {
+            for speed in [8.0, 14.0, 25.0] {
+                let model = Model { grip, ..car() };
+                let mut s = State { speed, ..State::default() };
+                let mut time = 0.0;
+                while s.speed > 0.0 && time < 20.0 {
+                    drive(&model, &mut s, Control { brake: 1.0, ..Control::default() }, wet, 0.01);
+                    time += 0.01;
+                }
+                // m v' = -(F + c v^2): x = m / 2c ln(1 + c v^2 / F), and the lag of the brakes, 60 ms at full speed.
+                let force = model.grip * (1.0 - 0.3 * wet) * model.mass * GRAVITY + model.rolling * model.mass * GRAVITY;
+                let c = 0.5 * AIR * model.drag;
+                let exact = model.mass / (2.0 * c) * (1.0 + c * speed * speed / force).ln() + 0.06 * speed;
+                assert!((s.x - exact).abs() < 0.02 * exact + 0.1, "{speed} m/s: {} m, wanted {exact}", s.x);
+            }
+        }
+    }
+
+    #[test]
+    fn turning_radius_is_the_bicycles_and_tyres_widen_it() {
+        let model = car();
+        for steer in [0.3f32, 0.6, 1.0] {
+            let mut s = State { speed: 2.0, ..State::default() };
+            let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+            for i in 0..6000 {
+                s.speed = 2.0;
+                drive(&model, &mut s, Control { steer: -steer, ..Control::default() }, 0.0, 0.01);
+                if i > 300 {
+                    (low, high) = (low.min(s.y), high.max(s.y));
+                }
+            }
+            // Rear axle on L / tan(angle), the middle half a wheelbase before it.
+            let rear = model.wheelbase / (f64::from(steer) * model.steer).tan();
+            let exact = rear.hypot(model.wheelbase / 2.0);
+            assert!(((high - low) / 2.0 - exact).abs() < 0.01 * exact, "{steer}: {} wanted {exact}", (high - low) / 2.0);
+        }
+        let mut s = State { speed: 25.0, ..State::default() };
+        for _ in 0..100 {
+            s.speed = 25.0;
+            drive(&model, &mut s, Control { steer: -1.0, ..Control::default() }, 0.0, 0.01);
+            assert!(s.yaw_rate * s.speed <= model.grip * GRAVITY * 1.001);
+        }
+        let exact = model.grip * GRAVITY / 25.0;
+        assert!((s.yaw_rate - exact).abs() < 0.02 * exact);
+    }
+
+    #[test]
+    fn top_speed_is_where_power_meets_resistance() {
+        for model in [car(), Model::of("bus", 11.9), Model::of("motorcycle", 2.1)] {
+            let mut s = State::default();
+            (0..400).for_each(|_| drive(&model, &mut s, Control { throttle: 1.0, ..Control::default() }, 0.0, 0.5));
+            // P = 1/2 rho c_d A v^3 + c_r m g v, solved by bisection.
+            let (mut low, mut high) = (1.0, 200.0);
+            for _ in 0..60 {
+                let v = (low + high) / 2.0;
+                if model.resistance(v) * v < model.power { low = v } else { high = v }
+            }
+            assert!((s.speed - low).abs() < 0.01 * low, "{} wanted {low}", s.speed);
+        }
+    }
+
+    #[test]
+    fn a_car_reverses_holds_and_never_moves_by_its_brakes() {
+        let model = car();
+        let mut s = State::default();
+        drive(&model, &mut s, Control { throttle: 0.5, reverse: true, ..Control::default() }, 0.0, 3.0);
+        assert!(s.speed < -2.0 && s.x < -2.0);
+        drive(&model, &mut s, Control { brake: 1.0, ..Control::default() }, 0.0, 5.0);
+        assert!(s.speed == 0.0);
+        let x = s.x;
+        drive(&model, &mut s, Control { brake: 1.0, throttle: 1.0, ..Control::default() }, 0.0, 2.0);
+        assert!(s.x == x);
+    }
+
+    #[test]
+    fn pedals_give_the_acceleration_asked_for() {
+        let model = car();
+        for wish in [-4.0, -1.0, 0.5, 1.5] {
+            let mut s = State { speed: 10.0, ..State::default() };
+            for _ in 0..60 {
+                let control = model.pedals(s.speed, wish);
+                drive(&model, &mut s, control, 0.0, 0.01);
+            }
+            assert!((s.acceleration - wish).abs() < 0.15, "{} wanted {wish}", s.acceleration);
+        }
+    }
+}

@@ -118,7 +118,11 @@ impl World {
             None
         };
         if let Some(s) = on {
-            return s - half < c.theirs[1] + 0.5;
+            // Who is about to leave the place before anybody else can be there is no hindrance.
+            let left = (c.theirs[1] + 0.5 + half - s).max(0.0);
+            let before = a.gap + (a.lane.centre.length() - a.lane.stop) + c.mine[0];
+            let gone = b.state.speed > 2.5 && left / b.state.speed < time_for(v, before) - 0.6;
+            return left > 0.0 && !gone;
         }
         if b.grant == Some(c.other) {
             return true;
@@ -126,7 +130,7 @@ impl World {
         let Some((start, _)) = b.track.lanes_ahead(net).take_while(|(s, _)| *s < 70.0).find(|(_, l)| l.id == c.other) else { return false };
         let Some(from) = other.previous.first().and_then(|l| net.lane(*l)) else { return false };
         if let Rule::Light(light) = from.rule
-            && self.signals.of(light).0 == Signal::Red
+            && self.must_stop(light, start - half - (from.centre.length() - from.stop), b.state.speed)
         {
             return false;
         }
@@ -138,6 +142,14 @@ impl World {
             return false;
         }
         self.arrives(v, a, c, start - half, b.state.speed, half)
+    }
+    /// Whether a light stops somebody who is `gap` before the line.
+    fn must_stop(&self, light: usize, gap: f64, speed: f64) -> bool {
+        match self.signals.of(light).0 {
+            Signal::Green => false,
+            Signal::Yellow => speed * speed / (2.0 * gap.max(0.1)) < 2.8,
+            Signal::Red => true,
+        }
     }
     /// Whether somebody `front` metres before its connection is in the conflict while `v` is.
     fn arrives(&self, v: &Vehicle, a: &Approach, c: &Conflict, front: f64, speed: f64, half: f64) -> bool {

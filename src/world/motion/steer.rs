@@ -13,7 +13,7 @@ pub(crate) fn control(v: &Vehicle, net: &Network, wish: f64) -> Control {
     if s.speed < 0.3 && wish <= 0.05 {
         control = Control { brake: 1.0, ..Control::default() };
     }
-    let look = 2.2 + 0.55 * s.speed.max(0.0) + v.body.size[0] * 0.25;
+    let look = (1.2 + 0.42 * s.speed.max(0.0)).max(2.4);
     if let Some(target) = v.track.at(net, look) {
         let half = 0.5 * v.model.wheelbase;
         let (sin, cos) = s.heading.sin_cos();

@@ -171,13 +171,9 @@ fn glide(v: &mut Vehicle, net: &Network, wish: f64, dt: f64) {
     if v.track.shift.abs() < 0.02 {
         v.track.shift = 0.0;
     }
-    if let Some(at) = v.track.place(net) {
-        let (dx, dy) = (at.x - v.state.x, at.y - v.state.y);
-        let heading = if v.track.shift != 0.0 && metres > 0.02 { dy.atan2(dx) } else { at.heading };
-        let heading = if wrap(heading - at.heading).abs() < 0.5 { heading } else { at.heading };
-        let turn = wrap(heading - v.state.heading).clamp(-1.2 * dt - 0.4 * metres, 1.2 * dt + 0.4 * metres);
-        v.state.yaw_rate = turn / dt;
-        (v.state.x, v.state.y, v.state.heading) = (at.x, at.y, wrap(v.state.heading + turn));
+    if let Some(at) = v.track.place(net, 0.5 * v.model.wheelbase) {
+        v.state.yaw_rate = wrap(at.heading - v.state.heading) / dt;
+        (v.state.x, v.state.y, v.state.heading) = (at.x, at.y, wrap(at.heading));
     }
 }
 
@@ -185,7 +181,7 @@ fn glide(v: &mut Vehicle, net: &Network, wish: f64, dt: f64) {
 fn keep_way(v: &mut Vehicle, net: &Network) {
     let p = [v.state.x, v.state.y];
     let left = v.track.locate(net, p);
-    v.track.shift = if v.since_change < 8.0 && left.abs() > 0.3 { left } else { 0.0 };
+    v.track.shift = if left.abs() > 0.35 { left } else { 0.0 };
     let lost = {
         let at = v.track.lane(net).map(|l| l.centre.at(v.track.s));
         at.is_none_or(|at| (at.x - p[0]).hypot(at.y - p[1]) > 4.5 || wrap(at.heading - v.state.heading).abs() > 1.9)

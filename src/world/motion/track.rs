@@ -144,20 +144,27 @@ impl Track {
         }
         found
     }
-    /// Where the vehicle's middle is.
-    pub(crate) fn place(&self, net: &Network) -> Option<Station> {
-        let mut at = self.lane(net)?.centre.at(self.s);
-        [at.x, at.y] = at.beside(self.shift);
-        Some(at)
+    /// Where the vehicle's middle is, with both axles (`reach` before and behind it) on the way.
+    pub(crate) fn place(&self, net: &Network, reach: f64) -> Option<Station> {
+        let front = self.at(net, reach)?;
+        let lane = self.lane(net)?;
+        let before = self.behind.and_then(|l| net.lane(l)).filter(|l| self.s < reach && l.next.contains(&lane.id));
+        let rear = match before {
+            Some(last) => last.centre.at(last.centre.length() + self.s - reach),
+            None => lane.centre.at(self.s - reach),
+        };
+        let rear = rear.beside(self.shift);
+        let (dx, dy) = (front.x - rear[0], front.y - rear[1]);
+        Some(Station { x: (front.x + rear[0]) / 2.0, y: (front.y + rear[1]) / 2.0, heading: dy.atan2(dx), curvature: front.curvature })
     }
 }
 
+/// How much a vehicle likes a connection: long ones go round narrow corners only where there is no other way.
 fn weight(lane: &Lane, long: bool) -> f64 {
-    match (lane.turn, long) {
-        (Turn::Straight, true) => 1.0,
-        (Turn::Left, true) => 0.15,
-        (Turn::Right, true) => 0.01,
-        (Turn::Straight, false) => 1.2,
-        (Turn::Left | Turn::Right, false) => 1.0,
+    let tight = lane.centre.pieces().iter().any(|p| p.start.curvature.abs() > 1.0 / 14.0);
+    match lane.turn {
+        _ if long && tight => 1e-6,
+        Turn::Straight => 1.2,
+        Turn::Left | Turn::Right => 1.0,
     }
 }

@@ -49,30 +49,55 @@ pub(crate) fn stop_at(v: &Vehicle, gap: f64) -> f64 {
 
 /// Nearest thing on the way: bumper-to-bumper gap and its speed along the way.
 pub(crate) fn leader(v: &Vehicle, ahead: &[Ahead], things: &[Thing]) -> Option<(f64, f64)> {
-    let [half_length, half_width] = v.half();
     let mut best: Option<(f64, f64)> = None;
     for t in things.iter().filter(|t| t.id != v.id) {
-        let nearest = ahead.iter().map(|a| ((a.at.x - t.footprint.centre[0]).powi(2) + (a.at.y - t.footprint.centre[1]).powi(2), a));
-        let Some((_, a)) = nearest.min_by(|a, b| a.0.total_cmp(&b.0)) else { continue };
-        let (sin, cos) = a.at.heading.sin_cos();
-        let [dx, dy] = [t.footprint.centre[0] - a.at.x, t.footprint.centre[1] - a.at.y];
-        let (along, left) = (dx * cos + dy * sin, dy * cos - dx * sin);
-        let turn = wrap(t.footprint.heading - a.at.heading);
-        let [hl, hw] = t.footprint.half;
-        let (reach, side) = (hl * turn.cos().abs() + hw * turn.sin().abs(), hl * turn.sin().abs() + hw * turn.cos().abs());
-        let room = if t.walker { 0.55 } else { 0.3 };
-        let distance = a.distance + along;
-        // What is beside or behind the middle is nobody to follow.
-        if left.abs() > half_width + side + room || distance < 0.3 * half_length {
-            continue;
-        }
-        let gap = distance - half_length - reach;
-        let speed = t.velocity[0] * cos + t.velocity[1] * sin;
-        if best.is_none_or(|(g, _)| gap < g) {
-            best = Some((gap, speed.max(0.0)));
+        // Long ones in parts: their ends may be on the way where their middle is not.
+        let parts: &[f64] = if t.footprint.half[0] > 3.2 { &[-0.667, 0.0, 0.667] } else { &[0.0] };
+        for part in parts {
+            let Some(found) = on_way(v, ahead, t, *part, if parts.len() > 1 { 1.0 / 3.0 } else { 1.0 }) else { continue };
+            if best.is_none_or(|(g, _)| found.0 < g) {
+                best = Some(found);
+            }
         }
     }
     best
+}
+
+/// A part of a thing, if it is on the way: gap and speed along it.
+fn on_way(v: &Vehicle, ahead: &[Ahead], t: &Thing, part: f64, share: f64) -> Option<(f64, f64)> {
+    let [half_length, half_width] = v.half();
+    let [hl, hw] = [t.footprint.half[0] * share, t.footprint.half[1]];
+    let mut p = t.footprint.centre;
+    if part != 0.0 {
+        let (sin, cos) = t.footprint.heading.sin_cos();
+        let shift = part * t.footprint.half[0];
+        p = [p[0] + cos * shift, p[1] + sin * shift];
+    }
+    let nearest = ahead.iter().map(|a| ((a.at.x - p[0]).powi(2) + (a.at.y - p[1]).powi(2), a));
+    let (far, a) = nearest.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    if far > (hl + hw + half_width + 2.5).powi(2) {
+        return None;
+    }
+    let (sin, cos) = a.at.heading.sin_cos();
+    let [dx, dy] = [p[0] - a.at.x, p[1] - a.at.y];
+    let (along, left) = (dx * cos + dy * sin, dy * cos - dx * sin);
+    let turn = wrap(t.footprint.heading - a.at.heading);
+    let (reach, side) = (hl * turn.cos().abs() + hw * turn.sin().abs(), hl * turn.sin().abs() + hw * turn.cos().abs());
+    // Oncoming traffic keeps to its own side; a hand's breadth is enough to pass.
+    let room = if t.walker {
+        0.55
+    } else if turn.cos() < -0.7 {
+        0.05
+    } else {
+        0.3
+    };
+    let distance = a.distance + along;
+    // What is beside or behind the middle is nobody to follow.
+    if left.abs() > half_width + side + room || distance < 0.3 * half_length {
+        return None;
+    }
+    let speed = t.velocity[0] * cos + t.velocity[1] * sin;
+    Some((distance - half_length - reach, speed.max(0.0)))
 }
 
 /// The speed that limits and bends ahead allow now.

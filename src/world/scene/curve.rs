@@ -47,8 +47,11 @@ const STRAIGHT: f64 = 1e-7;
 impl Piece {
     /// The place at distance `s` along it.
     pub fn at(&self, s: f64) -> Station {
+        self.along(self.start.heading.sin_cos(), s)
+    }
+    /// The same with sine and cosine of the start's heading at hand.
+    fn along(&self, (sin, cos): (f64, f64), s: f64) -> Station {
         let Station { x, y, heading, curvature: k } = self.start;
-        let (sin, cos) = heading.sin_cos();
         if k.abs() < STRAIGHT {
             return Station { x: x + cos * s, y: y + sin * s, heading, curvature: k };
         }
@@ -86,6 +89,8 @@ impl Piece {
 pub struct Curve {
     pieces: Vec<Piece>,
     starts: Vec<f64>,
+    /// Sine and cosine of each piece's first heading.
+    turns: Vec<(f64, f64)>,
     length: f64,
 }
 
@@ -117,7 +122,8 @@ impl Curve {
             starts.push(length);
             length += piece.length;
         }
-        Self { pieces, starts, length }
+        let turns = pieces.iter().map(|p| p.start.heading.sin_cos()).collect();
+        Self { pieces, starts, turns, length }
     }
     /// A straight line.
     pub fn line(a: [f64; 2], b: [f64; 2]) -> Self {
@@ -168,8 +174,8 @@ impl Curve {
     pub fn at(&self, s: f64) -> Station {
         let s = s.clamp(0.0, self.length);
         let i = self.starts.partition_point(|start| *start <= s).saturating_sub(1);
-        match (self.pieces.get(i), self.starts.get(i)) {
-            (Some(piece), Some(start)) => piece.at((s - start).min(piece.length)),
+        match (self.pieces.get(i), self.starts.get(i), self.turns.get(i)) {
+            (Some(piece), Some(start), Some(turn)) => piece.along(*turn, (s - start).min(piece.length)),
             _ => Station::default(),
         }
     }

@@ -105,7 +105,7 @@ pub(crate) fn bus() -> Arc<Body> {
     let tag = Tag::Bus;
     let paint = painted(tag);
     let mut s = Shape::default();
-    let (h, half, top) = (5.95, 1.26, 3.08);
+    let (h, half, top) = (5.2, 1.24, 3.08);
     let low = rectangle([-h, -half, 0.0], [h, half, 0.0], 0.32);
     let high = rectangle([-h + 0.06, -half * 0.97, 0.0], [h - 0.16, half * 0.97, 0.0], top);
     s.hexahedron(low, high, false, paint);
@@ -125,8 +125,8 @@ pub(crate) fn bus() -> Arc<Body> {
     for side in [-1.0, 1.0] {
         s.cuboid([h - 0.1, (side * 1.22f64).min(side * 1.38), 2.1], [h + 0.06, (side * 1.22f64).max(side * 1.38), 2.6], DARK(tag));
     }
-    axle(&mut s, 3.3, half + 0.01, 0.48, tag);
-    axle(&mut s, -2.6, half + 0.01, 0.48, tag);
+    axle(&mut s, 2.75, half + 0.01, 0.48, tag);
+    axle(&mut s, -2.3, half + 0.01, 0.48, tag);
     s.cuboid([h, -0.26, 0.45], [h + 0.02, 0.26, 0.56], PLATE(tag));
     s.cuboid([-h - 0.02, -0.26, 0.45], [-h, 0.26, 0.56], PLATE(tag));
     both(&mut s, &lamps(h - 0.01, -h + 0.005, half, 0.62, tag));

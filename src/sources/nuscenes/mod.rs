@@ -7,14 +7,20 @@
 //! Cameras are triggered as the LiDAR sweeps past them, up to 50 ms from its time, and the vehicle moves meanwhile: a point goes
 //! into a picture exactly by way of the world, with `ego` at both times (`ego_at = "every"` gives one for every file).
 
-use super::nuscenes_tables::{Choice, Item, Tables};
+pub mod check;
+mod root;
+pub mod sweeps;
+
+pub use root::{Root, versions};
+
 use super::player::{Load, Planned, Player};
+use crate::formats::nuscenes::{Choice, FaultKind, Faults, Sample, SampleData, Tables, Token};
 use crate::formats::{nuscenes, radar};
 use crate::runtime::SensorInfo;
-use crate::types::{Calibration, Distortion, EgoState, Error, FrameId, Modality, Payload, Pose, Result, SensorId, SensorTime};
+use crate::types::{Calibration, Distortion, EgoState, Error, FrameId, Modality, Payload, Pose, Result, SensorId, SensorTime, nearest};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// At which times the vehicle's state is given.
@@ -72,12 +78,13 @@ impl NuscenesConfig {
     /// Where a table is missing or broken, a token leads nowhere, or a scene or channel is not there.
     pub fn build(self) -> Result<Player> {
         let folder = self.root.join(&self.version);
-        let unique: BTreeSet<&String> = self.sensors.iter().collect();
+        let unique: BTreeSet<&str> = self.sensors.iter().map(String::as_str).collect();
         if unique.len() != self.sensors.len() || unique.is_empty() {
             return Err(Error::mismatch("one or more different channels", format!("{:?}", self.sensors), "sensors"));
         }
-        let choice = Choice { scene: self.scene.as_deref(), channels: &self.sensors, sweeps: self.sweeps };
-        let tables = Tables::read(&folder, choice)?;
+        let root = Root::open(&self.root, Some(&self.version))?;
+        let tables = self.tables(&root, unique)?;
+        let tables = Joined::new(&tables, self.scene.as_deref());
         if tables.items.is_empty() {
             return Err(Error::mismatch("at least one file of the chosen sensors", "none", folder.display().to_string()));
         }
@@ -85,15 +92,15 @@ impl NuscenesConfig {
         let mut plan = Vec::with_capacity(tables.items.len());
         for item in &tables.items {
             let calibration = calibrations.give(&tables, item);
-            let load = calibration.as_ref().map_err(Clone::clone).and_then(|_| self.load(&tables, item));
-            let calibration = calibration.unwrap_or_else(|_| Arc::new(Calibration::unknown(&item.channel)));
+            let load = calibration.as_ref().map_err(Clone::clone).and_then(|_| load(&root, &tables, item));
+            let calibration = calibration.unwrap_or_else(|_| Arc::new(Calibration::unknown(item.channel)));
             let load = load.unwrap_or_else(|e| Load::Refused(e.at(format!("sample_data {}", item.data.token)).to_string()));
             let at = SensorTime::from_micros(item.data.timestamp);
-            plan.push(Planned { at, sensor: SensorId::new(&item.channel), calibration, load });
+            plan.push(Planned { at, sensor: SensorId::new(item.channel), calibration, load });
         }
         let mut sensors = Vec::new();
         for channel in &self.sensors {
-            let modality = modality(tables.modality.get(channel).map(String::as_str).unwrap_or_default(), channel)?;
+            let modality = modality(tables.modality(channel), channel)?;
             sensors.push(SensorInfo { id: SensorId::new(channel), modality, calibration: calibrations.first(channel) });
         }
         plan.extend(self.missing(&tables, &calibrations));
@@ -104,28 +111,39 @@ impl NuscenesConfig {
         }
         Ok(Player::new(sensors, plan))
     }
-    /// What is to be done for one file.
-    fn load(&self, tables: &Tables, item: &Item) -> Result<Load> {
-        if tables.disordered.contains(&item.data.sample_token) {
-            let place = format!("sample {}", item.data.sample_token);
-            return Err(Error::mismatch("a sample later than the one before it", "an earlier or equal timestamp", place));
+    /// The tables, with their faults told at once.
+    fn tables(&self, root: &Root, channels: BTreeSet<&str>) -> Result<Tables> {
+        let mut faults = Faults::default();
+        let chosen = self.scene.as_deref();
+        let scene = |s: &nuscenes::Scene| chosen.is_none_or(|w| *s.name == *w || s.token.to_string() == w);
+        let wanted = channels.clone();
+        let choice = Choice { scene: &scene, channels: Some(channels), sweeps: self.sweeps, annotations: false, rest: false };
+        let tables = root.tables(&choice, &mut faults)?;
+        nuscenes::check_links(&tables, &choice, &mut faults);
+        // What spoils single frames is counted when they are played.
+        let mut grave = Faults::default();
+        let single = [FaultKind::BadTimestamp, FaultKind::NonFinite, FaultKind::ZeroQuaternion, FaultKind::ChainCycle];
+        grave.extend(faults.list().iter().filter(|f| !single.contains(&f.kind)).cloned());
+        let place = root.folder().display().to_string();
+        grave.settle(&place)?;
+        let names: BTreeSet<&str> = tables.scenes.rows().iter().map(|s| &*s.name).collect();
+        if let Some(name) = chosen.filter(|_| !tables.scenes.rows().iter().any(scene)) {
+            return Err(absent("a scene", name, &names, &format!("{} scenes without it", names.len()), &place));
         }
-        let path = inside(&self.root, &item.data.filename)?;
-        let modality = tables.modality.get(&item.channel).map(String::as_str).unwrap_or_default();
-        Ok(match self::modality(modality, &item.channel)? {
-            Modality::Rgb => Load::Picture(path),
-            Modality::Radar => Load::Radar(path, radar::scan),
-            _ => Load::Cloud(path, nuscenes::cloud),
-        })
+        let known: BTreeSet<&str> = tables.sensors.rows().iter().map(|s| &*s.channel).collect();
+        match wanted.into_iter().find(|c| !known.contains(c)) {
+            Some(channel) => Err(absent("a channel", channel, &known, &format!("{known:?}"), &place)),
+            None => Ok(tables),
+        }
     }
     /// A rejected frame for every chosen channel that a sample lacks.
-    fn missing(&self, tables: &Tables, calibrations: &Calibrations) -> Vec<Planned> {
-        let key = |i: &Item| (i.data.sample_token.clone(), i.channel.clone());
-        let there: BTreeSet<(String, String)> = tables.items.iter().filter(|i| i.data.is_key_frame).map(key).collect();
+    fn missing(&self, tables: &Joined<'_>, calibrations: &Calibrations) -> Vec<Planned> {
+        let there: HashSet<(&Token, &str)> =
+            tables.items.iter().filter(|i| i.data.is_key_frame).map(|i| (&i.data.sample_token, i.channel)).collect();
         let mut plan = Vec::new();
-        for (token, sample) in &tables.samples {
-            for channel in self.sensors.iter().filter(|c| !there.contains(&(token.clone(), (*c).clone()))) {
-                let load = Load::Refused(format!("wanted a key frame of {channel}, found none (sample {token})"));
+        for sample in &tables.samples {
+            for channel in self.sensors.iter().filter(|c| !there.contains(&(&sample.token, c.as_str()))) {
+                let load = Load::Refused(format!("wanted a key frame of {channel}, found none (sample {})", sample.token));
                 let at = SensorTime::from_micros(sample.timestamp);
                 plan.push(Planned { at, sensor: SensorId::new(channel), calibration: calibrations.first(channel), load });
             }
@@ -133,12 +151,13 @@ impl NuscenesConfig {
         plan
     }
     /// The vehicle's states; speeds are differences to the neighbours in time within the scene.
-    fn ego(&self, tables: &Tables, calibration: &Arc<Calibration>) -> Vec<Planned> {
-        let is_lidar = |i: &Item| tables.modality.get(&i.channel).is_some_and(|m| m == "lidar");
+    fn ego(&self, tables: &Joined<'_>, calibration: &Arc<Calibration>) -> Vec<Planned> {
+        let is_lidar = |i: &Item<'_>| tables.modality(i.channel) == "lidar";
         let every = self.ego_at == EgoAt::Every || !tables.items.iter().any(is_lidar);
-        let mut scenes: BTreeMap<&str, BTreeMap<i64, Result<Pose>>> = BTreeMap::new();
+        let mut scenes: BTreeMap<&Token, BTreeMap<i64, Result<Pose>>> = BTreeMap::new();
         for item in tables.items.iter().filter(|i| every || is_lidar(i)) {
-            let (Some(sample), Some(pose)) = (tables.samples.get(&item.data.sample_token), tables.poses.get(&item.data.ego_pose_token))
+            let all = tables.all;
+            let (Some(sample), Some(pose)) = (all.samples.get(&item.data.sample_token), all.ego_poses.get(&item.data.ego_pose_token))
             else {
                 continue;
             };
@@ -187,41 +206,86 @@ fn modality(name: &str, channel: &str) -> Result<Modality> {
     }
 }
 
-/// `name` below `root`, unless it leads out.
-fn inside(root: &Path, name: &str) -> Result<PathBuf> {
-    let relative = Path::new(name);
-    let sound = !name.is_empty() && !name.contains(['\0', '\\']) && relative.components().all(|c| matches!(c, Component::Normal(_)));
-    if !sound {
-        return Err(Error::mismatch("a path below the root", format!("`{name}`"), "field filename"));
+/// The error for a name that is not among the known ones.
+fn absent(what: &str, name: &str, known: &BTreeSet<&str>, found: &str, place: &str) -> Error {
+    let hint = nearest(name, known.iter().copied()).map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+    Error::mismatch(format!("{what} `{name}`"), format!("{found}{hint}"), place)
+}
+
+/// A file of a chosen channel.
+struct Item<'t> {
+    data: &'t SampleData,
+    channel: &'t str,
+}
+
+/// The chosen scenes' samples and files.
+struct Joined<'t> {
+    all: &'t Tables,
+    samples: Vec<&'t Sample>,
+    items: Vec<Item<'t>>,
+    /// Samples that are not later than the one before them.
+    disordered: HashSet<&'t Token>,
+}
+
+impl<'t> Joined<'t> {
+    fn new(all: &'t Tables, scene: Option<&str>) -> Self {
+        let chosen = |s: &Sample| {
+            let of = all.scenes.get(&s.scene_token);
+            scene.is_none_or(|w| of.is_some_and(|r| *r.name == *w || r.token.to_string() == w))
+        };
+        let samples = all.samples.rows().iter().filter(|s| chosen(s)).collect();
+        let late = |s: &'t Sample| all.samples.get(&s.next).filter(|n| n.timestamp <= s.timestamp).map(|_| &s.next);
+        let disordered = all.samples.rows().iter().filter_map(late).collect();
+        let item = |data: &'t SampleData| Some(Item { data, channel: all.channel(&data.calibrated_sensor_token)? });
+        let mut items: Vec<Item<'t>> = all.sample_data.rows().iter().filter_map(item).collect();
+        items.sort_by(|a, b| (a.data.timestamp, a.channel).cmp(&(b.data.timestamp, b.channel)));
+        Self { all, samples, items, disordered }
     }
-    Ok(root.join(relative))
+    fn modality(&self, channel: &str) -> &str {
+        self.all.sensor(channel).map(|s| &*s.modality).unwrap_or_default()
+    }
+}
+
+/// What is to be done for one file.
+fn load(root: &Root, tables: &Joined<'_>, item: &Item<'_>) -> Result<Load> {
+    if tables.disordered.contains(&item.data.sample_token) {
+        let place = format!("sample {}", item.data.sample_token);
+        return Err(Error::mismatch("a sample later than the one before it", "an earlier or equal timestamp", place));
+    }
+    let path = root.path(&item.data.filename)?;
+    Ok(match modality(tables.modality(item.channel), item.channel)? {
+        Modality::Rgb => Load::Picture(path),
+        Modality::Radar => Load::Radar(path, radar::scan),
+        _ => Load::Cloud(path, nuscenes::cloud),
+    })
 }
 
 /// Calibrations by mounting and picture size; equal ones are shared, each change of a channel's gets the next version.
 #[derive(Default)]
 struct Calibrations {
-    made: HashMap<(String, usize, usize), Result<Arc<Calibration>>>,
+    made: HashMap<(Token, usize, usize), Result<Arc<Calibration>>>,
     first: BTreeMap<String, Arc<Calibration>>,
     latest: BTreeMap<String, Arc<Calibration>>,
 }
 
 impl Calibrations {
-    fn give(&mut self, tables: &Tables, item: &Item) -> Result<Arc<Calibration>> {
-        let (width, height) = (item.data.width.unwrap_or(0), item.data.height.unwrap_or(0));
+    fn give(&mut self, tables: &Joined<'_>, item: &Item<'_>) -> Result<Arc<Calibration>> {
+        let size = |value: Option<i64>| value.and_then(|v| usize::try_from(v).ok()).unwrap_or(0);
+        let (width, height) = (size(item.data.width), size(item.data.height));
         let key = (item.data.calibrated_sensor_token.clone(), width, height);
         if let Some(made) = self.made.get(&key) {
             return made.clone();
         }
         let made = calibration(tables, item, width, height).map(|mut fresh| {
-            let latest = self.latest.get(&item.channel);
+            let latest = self.latest.get(item.channel);
             fresh.version = latest.map_or(0, |l| l.version);
             let shared = latest.filter(|l| ***l == fresh).map(Arc::clone);
             let shared = shared.unwrap_or_else(|| {
                 fresh.version += u32::from(latest.is_some());
                 Arc::new(fresh)
             });
-            self.latest.insert(item.channel.clone(), Arc::clone(&shared));
-            self.first.entry(item.channel.clone()).or_insert_with(|| Arc::clone(&shared));
+            self.latest.insert(item.channel.to_owned(), Arc::clone(&shared));
+            self.first.entry(item.channel.to_owned()).or_insert_with(|| Arc::clone(&shared));
             shared
         });
         self.made.insert(key, made.clone());
@@ -232,14 +296,14 @@ impl Calibrations {
     }
 }
 
-fn calibration(tables: &Tables, item: &Item, width: usize, height: usize) -> Result<Calibration> {
+fn calibration(tables: &Joined<'_>, item: &Item<'_>, width: usize, height: usize) -> Result<Calibration> {
     let token = &item.data.calibrated_sensor_token;
     let place = || format!("calibrated_sensor {token}");
-    let record = tables.calibrated.get(token).ok_or_else(|| Error::mismatch("a record", "none", place()))?;
-    let sensor = FrameId::new(&item.channel);
+    let record = tables.all.calibrated.get(token).ok_or_else(|| Error::mismatch("a record", "none", place()))?;
+    let sensor = FrameId::new(item.channel);
     let extrinsics = nuscenes::motion(FrameId::vehicle(), sensor, record.translation, record.rotation).map_err(|e| e.at(place()))?;
-    let camera = tables.modality.get(&item.channel).is_some_and(|m| m == "camera");
+    let camera = tables.modality(item.channel) == "camera";
     let intrinsics =
-        camera.then(|| nuscenes::intrinsics(&record.camera_intrinsic, width, height)).transpose().map_err(|e| e.at(place()))?;
+        camera.then(|| nuscenes::intrinsics(record.camera_intrinsic.as_ref(), width, height)).transpose().map_err(|e| e.at(place()))?;
     Ok(Calibration { intrinsics, distortion: Distortion::None, extrinsics, version: 0 })
 }
