@@ -135,7 +135,7 @@ fn there_is_exactly_one_ground_everywhere_in_town() {
                 }
             }
             let base = layers.iter().filter(|l| l.0 <= 1).count();
-            assert!(base <= 1, "{}: {base} grounds at {p:?}: {layers:?}", town.spec.name);
+            assert_eq!(base, 1, "{}: grounds at {p:?}: {layers:?}", town.spec.name);
         }
     }
 }

@@ -126,8 +126,10 @@ impl Lane {
 
 /// Adds what another branch found about the same bundle; frames are those of the first branch.
 fn merge(into: &mut Packet, other: Packet) {
+    // A stage may have several outcomes; only those of stages that both branches passed come twice.
+    let known = into.outcomes.len();
     for (name, outcome) in other.outcomes {
-        if !into.outcomes.iter().any(|(n, _)| *n == name) {
+        if !into.outcomes.iter().take(known).any(|(n, _)| *n == name) {
             into.outcomes.push((name, outcome));
         }
     }
@@ -135,5 +137,25 @@ fn merge(into: &mut Packet, other: Packet) {
         if !into.head.lineage.stages.iter().any(|t| t.stage == time.stage) {
             into.head.lineage.stages.push(time);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Bundle, Control, Head, Outcome, SensorTime};
+
+    #[test]
+    fn every_outcome_of_every_branch_is_there_once() {
+        let packet = |stages: &[&str]| {
+            let bundle = Bundle { at: SensorTime::default(), frames: Vec::new(), presence: Vec::new(), skew: Duration::ZERO };
+            let outcomes = stages.iter().map(|s| (Arc::from(*s), Outcome::Control(Control::default()))).collect();
+            Packet { head: Head::default(), bundle: Arc::new(bundle), outcomes }
+        };
+        // Both branches passed `common`; the second one's own stage found out two things.
+        let mut first = packet(&["common", "a"]);
+        merge(&mut first, packet(&["common", "b", "b"]));
+        let names: Vec<&str> = first.outcomes.iter().map(|(n, _)| &**n).collect();
+        assert_eq!(names, ["common", "a", "b", "b"]);
     }
 }

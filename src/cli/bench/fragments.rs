@@ -90,10 +90,10 @@ fn reading() -> Result<Row> {
 
 /// A wavy disc with about a thousand contour points.
 fn blob() -> Result<Fragment> {
-    const SIDE: usize = 340;
+    const SIDE: usize = 460;
     let colour = |x: usize, y: usize| {
-        let (dx, dy) = (x as f64 - 170.0, y as f64 - 170.0);
-        let edge = 142.0 + 9.0 * (5.0 * dy.atan2(dx)).sin();
+        let (dx, dy) = (x as f64 - 230.0, y as f64 - 230.0);
+        let edge = 196.0 + 12.0 * (5.0 * dy.atan2(dx)).sin();
         if dx.hypot(dy) < edge { [wave(x, 7.0), wave(y, 11.0), wave(x + y, 13.0), 255] } else { [0; 4] }
     };
     let data: Vec<u8> = (0..SIDE).flat_map(|y| (0..SIDE).flat_map(move |x| colour(x, y))).collect();

@@ -77,23 +77,11 @@ pub(super) fn longest_border(mask: &[bool], width: usize, height: usize) -> Vec<
 
 /// The outer border of every connected piece (eight neighbours), columns before rows, pieces inside holes included.
 pub(super) fn borders(mask: &[bool], width: usize, height: usize) -> Vec<Vec<[i32; 2]>> {
-    let mut grid = Grid::new(mask, width, height);
-    let mut found = Vec::new();
-    for column in 1..=width {
-        for row in 1..=height {
-            let at = column * grid.pitch + row;
-            if grid.is(at, INSIDE) && grid.is(at - 1, OUTSIDE) {
-                found.push(grid.follow(at));
-                grid.take(at);
-            }
-        }
-    }
-    found
+    let grid = Grid::new(mask, width, height);
+    grid.starts().into_iter().map(|at| grid.follow(at)).collect()
 }
 
 const OUTSIDE: u8 = 0;
-const INSIDE: u8 = 1;
-const TAKEN: u8 = 2;
 
 /// The mask turned (a line of cells is a column of the picture), with an empty frame of one cell.
 struct Grid {
@@ -150,22 +138,49 @@ impl Grid {
         }
     }
 
-    /// Marks the whole piece as done.
-    fn take(&mut self, start: usize) {
-        let mut open = vec![start];
-        while let Some(at) = open.pop() {
-            match self.cells.get_mut(at) {
-                Some(cell) if *cell == INSIDE => *cell = TAKEN,
-                _ => continue,
-            }
-            for direction in 0..8 {
-                let next = self.step(at, direction);
-                if self.is(next, INSIDE) {
-                    open.push(next);
+    /// The first cell of every piece: runs of cells that meet a run of the line before are one piece.
+    fn starts(&self) -> Vec<usize> {
+        let mut firsts: Vec<usize> = Vec::new();
+        let mut parents: Vec<usize> = Vec::new();
+        let mut before: Vec<(usize, usize, usize)> = Vec::new();
+        for (line, cells) in self.cells.chunks_exact(self.pitch).enumerate() {
+            let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+            let (mut at, mut rest) = (0, cells);
+            while let Some(gap) = rest.iter().position(|c| *c != OUTSIDE) {
+                let length = rest.iter().skip(gap).take_while(|c| **c != OUTSIDE).count();
+                let (from, to) = (at + gap, at + gap + length);
+                // Neighbours touch at corners, too.
+                let mut met = before.iter().filter(|(a, b, _)| *a <= to && from <= *b).map(|(_, _, piece)| root(&parents, *piece));
+                let piece = met.next().unwrap_or_else(|| {
+                    firsts.push(line * self.pitch + from);
+                    parents.len()
+                });
+                let joined: Vec<usize> = met.collect();
+                if piece == parents.len() {
+                    parents.push(piece);
                 }
+                for other in joined {
+                    let (low, high) = (root(&parents, piece).min(other), root(&parents, piece).max(other));
+                    if let Some(parent) = parents.get_mut(high) {
+                        *parent = low;
+                    }
+                }
+                runs.push((from, to, piece));
+                at = to;
+                rest = cells.get(to..).unwrap_or_default();
             }
+            before = runs;
         }
+        firsts.into_iter().enumerate().filter(|(piece, _)| root(&parents, *piece) == *piece).map(|(_, first)| first).collect()
     }
+}
+
+/// The piece that another one turned out to be part of.
+fn root(parents: &[usize], mut piece: usize) -> usize {
+    while let Some(parent) = parents.get(piece).filter(|p| **p != piece) {
+        piece = *parent;
+    }
+    piece
 }
 
 /// Gaussian along the list (as if it were open, ends mirrored), cut to whole numbers, repeats left out.
@@ -176,10 +191,14 @@ fn smoothed(points: &[[i32; 2]]) -> Vec<[i32; 2]> {
     let kernel = kernel();
     let (centre, rest) = kernel.split_first().map_or((1.0, &[][..]), |(f, r)| (*f, r));
     let mut out: Vec<[i32; 2]> = Vec::with_capacity(points.len());
-    for (index, point) in points.iter().enumerate() {
+    let reach = i64::try_from(rest.len()).unwrap_or(0);
+    let count = i64::try_from(points.len()).unwrap_or(0);
+    let line: Vec<[i32; 2]> = (-reach..count + reach).map(|at| mirrored(points, at)).collect();
+    for window in line.windows(2 * rest.len() + 1) {
+        let (left, right) = window.split_at(rest.len());
+        let Some((point, right)) = right.split_first() else { continue };
         let mut sum = point.map(|v| v as f32 * centre);
-        for (reach, weight) in (1..).zip(rest) {
-            let [a, b] = [mirrored(points, index, -reach), mirrored(points, index, reach)];
+        for ((a, b), weight) in left.iter().rev().zip(right).zip(rest) {
             for (total, (a, b)) in sum.iter_mut().zip(a.iter().zip(b)) {
                 *total = weight.mul_add((a + b) as f32, *total);
             }
@@ -198,11 +217,11 @@ fn kernel() -> Vec<f32> {
     half.iter().map(|w| num::f32(w * (1.0 / sum))).collect()
 }
 
-/// The point `reach` places on, mirrored at the ends of the list without repeating the end point.
-fn mirrored(points: &[[i32; 2]], index: usize, reach: i64) -> [i32; 2] {
+/// The point at a place, mirrored at the ends of the list without repeating the end point.
+fn mirrored(points: &[[i32; 2]], at: i64) -> [i32; 2] {
     let count = i64::try_from(points.len()).unwrap_or(1).max(1);
     let period = (2 * count - 2).max(1);
-    let at = (i64::try_from(index).unwrap_or(0) + reach).rem_euclid(period);
+    let at = at.rem_euclid(period);
     let at = if at < count { at } else { period - at };
     usize::try_from(at).ok().and_then(|at| points.get(at)).copied().unwrap_or_default()
 }
@@ -218,5 +237,20 @@ fn oriented(points: &mut [[i32; 2]]) {
     };
     if points.iter().zip(before).map(cross).sum::<f64>() > 0.0 {
         points.reverse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_that_meet_late_or_at_corners_are_one_and_holes_are_no_border() {
+        let picture = ["........", "..##..#.", ".#..#...", ".#.##...", "..##..##", "....#..#", "#...###.", "........"];
+        let mask: Vec<bool> = picture.iter().flat_map(|line| line.chars().map(|c| c == '#')).collect();
+        let found = borders(&mask, 8, 8);
+        assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [1, 20, 1]);
+        assert_eq!((found[0][0], found[1][0], found[2][0]), ([6, 0], [2, 1], [1, 6]));
+        assert!(borders(&[false; 4], 2, 2).is_empty() && borders(&[true; 4], 2, 2)[0].len() == 4);
     }
 }

@@ -93,7 +93,8 @@ pub(crate) fn find(net: &Network, rng: &Rng) -> Vec<Block> {
                 ring.extend(corner_edge(corner, a, b, 1.0));
                 let Some(curve) = outwards(net, b) else { break };
                 let edge = curve.offset(-(b.half + b.walk));
-                ring.extend(edge.sample(STEP, ERROR).into_iter().map(|s| edge.at(s).point()));
+                // At the stations of the side walk's triangles, so that no crack is left between them.
+                ring.extend(curve.sample(STEP, ERROR).into_iter().map(|s| curve.at(s).beside(-(b.half + b.walk))));
                 fronts.push(Front { edge, road: b.road });
                 let Some(next) = next_corner(net, here.0, here.1) else { break };
                 here = next;

@@ -179,7 +179,7 @@ pub(crate) fn fill(ground: &mut Ground, blocks: &[Block]) {
     for block in blocks {
         let s = match block.usage {
             Use::Houses => surface(Material::Grass, [88, 112, 58], Tag::Terrain),
-            Use::Row => surface(Material::Paving, [124, 120, 114], Tag::Ground),
+            Use::Row => surface(Material::Grass, [84, 104, 58], Tag::Terrain),
             Use::Offices => surface(Material::Grass, [82, 108, 60], Tag::Terrain),
             Use::Park => surface(Material::Grass, [76, 106, 50], Tag::Terrain),
             Use::CarPark => surface(Material::Asphalt, [82, 82, 84], Tag::Ground),
@@ -189,6 +189,18 @@ pub(crate) fn fill(ground: &mut Ground, blocks: &[Block]) {
             ground.area(&around(&block.ring, 160.0), KERB, s);
         } else {
             ground.area(&block.ring, KERB, s);
+        }
+        if block.usage == Use::Row {
+            // Shops stand a step behind the side walk.
+            for front in &block.fronts {
+                ground.ribbon(
+                    &front.edge,
+                    [0.0, front.edge.length()],
+                    [-0.7, 0.0],
+                    KERB,
+                    layered(Material::Paving, [124, 120, 114], Tag::Ground, 2),
+                );
+            }
         }
     }
 }

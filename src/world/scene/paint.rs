@@ -82,8 +82,8 @@ fn arrow(ground: &mut Ground, net: &Network, lane: &Lane) {
         }
         for (turn, sign) in [(Turn::Left, 1.0), (Turn::Right, -1.0)] {
             if turns.contains(&turn) {
-                let mut bar = [at(1.9, 0.0), at(2.6, sign * 0.55), at(2.85, sign * 0.5), at(2.25, 0.0)];
-                let mut head = [at(2.3, sign * 0.85), at(3.2, sign * 0.4), at(3.3, sign * 1.15)];
+                let mut bar = [at(1.6, 0.0), at(2.2, sign * 0.62), at(2.6, sign * 0.62), at(2.0, 0.0)];
+                let mut head = [at(1.85, sign * 0.6), at(2.4, sign * 1.25), at(2.95, sign * 0.6)];
                 if super::polygon::area(&bar) < 0.0 {
                     bar.reverse();
                 }

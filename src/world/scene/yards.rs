@@ -33,7 +33,7 @@ pub(crate) fn furnish(stock: &mut Stock, ground: &mut Ground, block: &Block, gal
         Use::Houses => block.fronts.iter().for_each(|f| houses(stock, ground, block, f, gallery, rng)),
         Use::Row => {
             block.fronts.iter().for_each(|f| rows(stock, block, f, rng));
-            scatter(stock, block, gallery, 0.4, 14.0, rng);
+            scatter(stock, block, gallery, 0.9, 14.0, rng);
         }
         Use::Offices => {
             block.fronts.iter().for_each(|f| offices(stock, ground, block, f, rng));
