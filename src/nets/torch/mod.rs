@@ -4,6 +4,7 @@
 //! a pickle is ever run, and one that asks for anything but tensors and plain values is refused; every length is checked against the bytes.
 
 mod pickle;
+mod value;
 mod write;
 mod zip;
 
@@ -11,9 +12,9 @@ pub use write::write;
 
 use super::weights::Named;
 use burn::tensor::TensorData;
-use pickle::{Heap, Kind, Storage, TensorRef, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use value::{Heap, Kind, Storage, TensorRef, Value};
 
 /// The largest number of values that a tensor may have beyond those of its storage (expanded tensors repeat values).
 const REPEATED: usize = 1 << 20;

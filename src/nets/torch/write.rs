@@ -3,7 +3,7 @@
 //! *In*: named tensors. *Out*: bytes that `torch.load(..., weights_only=True)` reads as a dictionary. *Invariant*: values are row-major,
 //! little-endian, and lie at multiples of 64 bytes, so that PyTorch can map them.
 
-use super::pickle::Kind;
+use super::value::Kind;
 use crate::nets::weights::Named;
 use burn::tensor::{DType, TensorData};
 use std::io::{self, Write};
