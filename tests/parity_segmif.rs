@@ -6,7 +6,7 @@ mod support;
 
 use burn::tensor::{Device, TensorData};
 use sensorium::nets::segmif::{Plane, SegMif, SegMifConfig};
-use sensorium::nets::{Model, Named, Origin, TapChoice, Weights, build, card, forward};
+use sensorium::nets::{Leaves, Loader, Model, Named, Origin, TapChoice, Weights, build, build_with, card, forward};
 use std::time::Instant;
 
 fn inputs() -> Named {
@@ -39,6 +39,116 @@ fn every_tensor_of_the_fixture_agrees() {
     assert_eq!(bare["logits"], found["logits"]);
 }
 
+/// The fixture's tensors on a GPU, within 1e-3 of each one's largest value.
+#[cfg(feature = "wgpu")]
+#[test]
+fn every_tensor_of_the_fixture_agrees_on_wgpu() {
+    let (device, what) = match sensorium::nets::pick(sensorium::nets::DeviceChoice::Wgpu) {
+        Ok(found) => found,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    println!("{what}");
+    let (model, _) = build("segmif", "base", Origin::Memory(Box::new(published())), &device).unwrap();
+    let expected = Weights::read(&support::fixture("segmif/expected.safetensors")).unwrap().tensors;
+    let found = forward(model.as_ref(), &inputs(), &TapChoice::All, &device).unwrap();
+    let largest = |name: &str| {
+        let values = expected.iter().filter(|(key, _)| key.split('@').next() == Some(name)).flat_map(|(_, data)| support::values(data));
+        values.fold(0.0, |top: f32, v| top.max(v.abs()))
+    };
+    for (name, worst) in support::compare(&expected, &found, |name| 1e-3 * largest(name)) {
+        println!("{name:32} {worst:.2e}");
+    }
+}
+
+/// Other weights, and a size whose quarter, eighth and so on all round up; computed by `tools/torch_segmif.py` in PyTorch.
+#[test]
+fn other_weights_on_an_odd_size_agree_with_an_independent_definition() {
+    let device = Device::flex();
+    let manifest = serde_json::from_str(&std::fs::read_to_string(support::fixture("segmif/manifest.json")).unwrap()).unwrap();
+    let weights = Weights { tensors: support::tensors_of_seed(&manifest, 2), place: "seed 2".to_owned() };
+    let (model, _) = build("segmif", "base", Origin::Memory(Box::new(weights)), &device).unwrap();
+    let image = |name: &str, channels: usize| {
+        let values = support::fill(&format!("input:{name}"), channels * 70 * 93, 0.0, 1.0, 2);
+        (name.to_owned(), TensorData::new(values, [1, channels, 70, 93]))
+    };
+    let inputs = [image("ir", 1), image("vis", 3), image("mask", 1)].into();
+    let found = forward(model.as_ref(), &inputs, &TapChoice::None, &device).unwrap();
+    let expected = Weights::read(&support::fixture("segmif/odd_size.safetensors")).unwrap().tensors;
+    let tolerance = |name: &str| if name.starts_with("fused") { 2e-5 } else { 1e-4 };
+    for (name, worst) in support::compare(&expected, &found, tolerance) {
+        println!("{name:32} {worst:.2e}");
+    }
+}
+
+/// One number that depends on every parameter, and the leaves it was made of.
+fn loss(leaves: Leaves) -> (burn::Tensor<1>, Leaves) {
+    let device = Device::flex().autodiff();
+    let mut loader = Loader::from_leaves(leaves, 1, &device);
+    let changes = "encoder = 'b0'\nembedding = 16\nchannels = 8\ngrowth = 4".parse().unwrap();
+    let network = SegMif::from_loader(&mut loader, "tiny", &changes).unwrap();
+    let image = |name: &str, channels: usize| {
+        let values = support::fill(name, channels * 40 * 40, 0.0, 1.0, 1);
+        burn::Tensor::<4>::from_data(TensorData::new(values, [1, channels, 40, 40]), &device)
+    };
+    let fused = network.fuse(image("ir", 1), image("vis", 3), image("mask", 1), Plane::Luminance).unwrap();
+    let logits = network.segment(fused.rgb).unwrap();
+    let loss = fused.luminance.powf_scalar(2.0).mean() + logits.powf_scalar(2.0).mean();
+    (loss, loader.into_leaves())
+}
+
+#[test]
+fn every_parameter_is_a_leaf_whose_gradient_is_that_of_finite_differences() {
+    let (whole, leaves) = loss(Leaves::new());
+    let gradients = whole.backward();
+    let of = |name: &str| leaves[name].grad(&gradients).map(|g| support::values(&g.into_data()).to_vec());
+    let missing: Vec<&String> = leaves.keys().filter(|name| of(name).is_none_or(|g| g.iter().any(|v| !v.is_finite()))).collect();
+    assert!(missing.is_empty() && leaves.len() > 250, "{} leaves, without a gradient: {missing:?}", leaves.len());
+    for name in [
+        "fusion.conv1_ir.weight",
+        "fusion.relu.weight",
+        "fusion.DRDB2.Dcov3.weight",
+        "fusion.ffm.cross.channel_proj3.weight",
+        "seg.denoise_net.encoder.block2.0.attn.kv.weight",
+        "seg.denoise_net.decoder.linear_fuse.bn.weight",
+        "seg.denoise_net.decoder.linear_c3.proj.weight",
+    ] {
+        let gradient = of(name).unwrap();
+        // The place where it matters most.
+        let (index, wanted) = gradient.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap();
+        let at = |step: f32| {
+            let device = Device::flex().autodiff();
+            let mut changed = leaves.clone();
+            let mut values = support::values(&leaves[name].clone().into_data()).to_vec();
+            values[index] += step;
+            let count = values.len();
+            changed.insert(name.to_owned(), burn::Tensor::from_data(TensorData::new(values, [count]), &device).require_grad());
+            f64::from(support::values(&loss(changed).0.into_data())[0])
+        };
+        let step = 4e-3_f32;
+        let found = (at(step) - at(-step)) / f64::from(2.0 * step);
+        println!("{name}: {wanted:e} by the graph, {found:e} by differences");
+        assert!((found - f64::from(*wanted)).abs() <= 0.03 * f64::from(wanted.abs()) + 2e-5, "{name}: {wanted} {found}");
+    }
+}
+
+#[test]
+fn without_a_prior_the_key_says_what_takes_its_place() {
+    let device = Device::flex();
+    let run = |changes: &str, mask: Option<&str>| {
+        let (model, _) = build_with("segmif", "tiny", Origin::Seed(1), &changes.parse().unwrap(), &device).unwrap();
+        let mut named = inputs();
+        named.remove("mask");
+        if let Some(name) = mask {
+            named.insert("mask".to_owned(), named[name].clone());
+        }
+        forward(model.as_ref(), &named, &TapChoice::None, &device).unwrap().remove("fused").unwrap()
+    };
+    assert_eq!(run("prior = 'infrared'", None), run("", Some("ir")));
+    assert_ne!(run("prior = 'infrared'", None), run("", None));
+    assert_eq!(run("", None), run("prior = 'visible'", None));
+    assert_ne!(run("", None), run("plane = 'red'", None));
+}
+
 #[test]
 fn cards_state_the_true_number_of_parameters() {
     let device = Device::flex();
@@ -47,6 +157,21 @@ fn cards_state_the_true_number_of_parameters() {
     assert!(tiny <= 3_800_000);
     assert_eq!(card::find("segmif", "tiny").unwrap().parameters, tiny);
     assert_eq!(card::find("segmif", "base").unwrap().parameters, SegMif::count(&SegMifConfig::BASE, &device));
+}
+
+#[test]
+fn cards_state_the_multiply_adds_that_a_pass_makes() {
+    let device = Device::flex();
+    let preset = card::find("segmif", "tiny").unwrap();
+    let (model, _) = build("segmif", "tiny", Origin::Seed(1), &device).unwrap();
+    for (height, width, giga) in &preset.gigamacs[..2] {
+        let inputs = model.example(*height, *width).unwrap();
+        let (outputs, lines) = sensorium::nets::profile::record(|| forward(model.as_ref(), &inputs, &TapChoice::None, &device));
+        outputs.unwrap();
+        let counted = lines.iter().map(|l| l.macs).sum::<u64>() as f64 / 1e9;
+        println!("tiny at {width}x{height}: {counted:.3} GMAC, card {giga}");
+        assert!((counted / giga - 1.0).abs() < 0.01, "{counted} {giga}");
+    }
 }
 
 #[test]

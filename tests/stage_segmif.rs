@@ -97,7 +97,7 @@ fn each_option_changes_the_picture() {
     let plain = fused("");
     assert_eq!(plain, fused("prior = 'visible'\nplane = 'luminance'"));
     for other in
-        ["prior = 'infrared'", "prior = 'maximum'", "prior = 'saliency'", "plane = 'red'", "infrared_range = [50, 200]", "seed = 8"]
+        ["prior = 'infrared'", "prior = 'maximum'", "prior = 'classical'", "plane = 'red'", "infrared_range = [50, 200]", "seed = 8"]
     {
         assert_ne!(plain, fused(other), "{other}");
     }

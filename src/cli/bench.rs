@@ -1,7 +1,9 @@
 //! `sensorium bench`: what the machinery costs on this machine, with hardware and commit.
 
 mod fragments;
+mod fusion;
 mod kernels;
+mod models;
 mod semantic_cloud;
 mod surround;
 mod world;
@@ -23,6 +25,10 @@ use std::time::Duration;
 pub enum Verb {
     /// Hand-over between threads, policies under load, memory over 10,000 bundles
     Runtime(Args),
+    /// Networks: parameters, multiply-adds, time, memory, operators; and our kernels against plain tensor operations
+    Models(models::Args),
+    /// Measures of fused pictures, from files to the report
+    Fusion(fusion::Args),
     /// nuScenes metrics, sweeps put together, map windows
     Eval(super::bench_eval::Args),
     /// The embedded world: a driving rig, one larger camera, loading the largest town
@@ -44,6 +50,8 @@ pub(super) fn bench(verb: &Verb) -> Result {
     let (args, rows) = match verb {
         Verb::Runtime(args) => (args, vec![hops()?, latest()?, offline()?]),
         Verb::World(args) => (args, world::rows()?),
+        Verb::Models(args) => return models::models(args),
+        Verb::Fusion(args) => return fusion::fusion(args),
         Verb::Eval(args) => return super::bench_eval::bench(args),
         Verb::Kernels(args) => return kernels::kernels(args),
     };

@@ -1,7 +1,10 @@
 //! `sensorium forward`: one bare pass of a network, named tensors in, named tensors out.
 
-use super::{Ending, Result, output};
+use super::{Ending, Format, Result, output};
 use crate::nets::{self, DeviceChoice, Origin, TapChoice, Weights};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -37,6 +40,34 @@ pub struct Args {
     /// auto takes CUDA where it is there, else the CPU
     #[arg(long, value_name = "auto|cpu|cuda|wgpu", default_value = "auto")]
     device: DeviceChoice,
+    /// How the summary is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// What a run of `forward` says.
+#[derive(Serialize)]
+struct Summary {
+    version: u32,
+    model: String,
+    preset: String,
+    device: String,
+    outputs: PathBuf,
+    /// Names and shapes of what was written.
+    tensors: BTreeMap<String, Vec<usize>>,
+    /// Time of each pass, in order.
+    milliseconds: Vec<f64>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut times = self.milliseconds.clone();
+        times.sort_by(f64::total_cmp);
+        let at = |i: usize| times.get(i).copied().unwrap_or_default();
+        write!(f, "{} tensors in {}; ", self.tensors.len(), self.outputs.display())?;
+        let (low, high, passes) = (at(0), at(times.len().saturating_sub(1)), times.len());
+        write!(f, "median {:.1} ms, {low:.1} to {high:.1} ms over {passes} passes", at(passes / 2))
+    }
 }
 
 /// Loads, runs, writes.
@@ -56,15 +87,17 @@ pub(super) fn forward(args: &Args) -> Result {
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
     nets::weights::save(&args.outputs, &outputs)?;
-    times.sort_by(f64::total_cmp);
-    let at = |i: usize| times.get(i).copied().unwrap_or_default();
-    let time = format!(
-        "median {:.1} ms, {:.1} to {:.1} ms over {} passes",
-        at(times.len() / 2),
-        at(0),
-        at(times.len().saturating_sub(1)),
-        times.len()
-    );
-    output::result(&format!("{} tensors in {}; {time}", outputs.len(), args.outputs.display()))?;
+    output::formatted(
+        args.format,
+        &Summary {
+            version: 1,
+            model: args.model.clone(),
+            preset: args.preset.clone(),
+            device: what,
+            outputs: args.outputs.clone(),
+            tensors: outputs.iter().map(|(name, data)| (name.clone(), data.shape().iter().copied().collect())).collect(),
+            milliseconds: times,
+        },
+    )?;
     Ok(Ending::Done)
 }

@@ -2,7 +2,10 @@
 
 use super::{Ending, Format, Result, output};
 use crate::nets::card::{CARDS, Card, find};
+use crate::nets::{Weights, weights};
+use crate::types::Error;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 /// What can be asked.
 #[derive(clap::Subcommand)]
@@ -11,6 +14,19 @@ pub enum Verb {
     List(List),
     /// One network: sizes, inputs, outputs, keys, licence
     Show(Show),
+    /// Weights from one kind of file to another: .safetensors, .pth, .pt
+    Convert(Convert),
+}
+
+/// Arguments of `models convert`.
+#[derive(clap::Args)]
+pub struct Convert {
+    /// A .safetensors file or a PyTorch state dict; several as fusion=A.pth,seg=B.pth
+    #[arg(value_name = "IN")]
+    input: String,
+    /// The file to write; its kind follows from its name
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
 }
 
 /// Arguments of `models list`.
@@ -39,6 +55,7 @@ pub(super) fn models(verb: &Verb) -> Result {
     match verb {
         Verb::List(args) if args.format == Format::Json => output::json(&serde_json::json!({ "version": 1, "models": CARDS }))?,
         Verb::List(_) => output::result(&list())?,
+        Verb::Convert(args) => convert(args)?,
         Verb::Show(args) => {
             let card = find(&args.model, &args.preset)?;
             match args.format {
@@ -48,6 +65,18 @@ pub(super) fn models(verb: &Verb) -> Result {
         }
     }
     Ok(Ending::Done)
+}
+
+/// Wrappers and `module.` come off, halves and doubles become `f32`, BatchNorm's counters stay.
+fn convert(args: &Convert) -> Result<()> {
+    let extension = args.output.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    if !["safetensors", "pth", "pt"].contains(&extension) {
+        return Err(Error::mismatch(".safetensors, .pth or .pt", format!("`.{extension}`"), args.output.display().to_string()));
+    }
+    let read = Weights::open_all(&args.input)?;
+    weights::save(&args.output, &read.tensors)?;
+    let values: usize = read.tensors.values().map(|data| data.shape().iter().product::<usize>()).sum();
+    output::result(&format!("{} tensors, {values} values in {}", read.tensors.len(), args.output.display()))
 }
 
 fn list() -> String {

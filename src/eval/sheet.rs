@@ -20,20 +20,26 @@ pub struct SheetRow {
 pub fn html(title: &str, note: &str, columns: &[&str], average: &[(&'static str, f64)], rows: &[SheetRow]) -> String {
     let style = "body{font:14px sans-serif;margin:1.5em;color:#222}table{border-collapse:collapse}td,th{padding:4px 8px;\
                  vertical-align:top;text-align:left;border-bottom:1px solid #ddd}img{display:block;max-width:320px}\
-                 dl{display:grid;grid-template-columns:auto auto;gap:0 1em;margin:0;font-variant-numeric:tabular-nums}dd{margin:0;text-align:right}";
+                 dl{display:grid;grid-template-columns:auto auto;gap:0 1em;margin:0;font-variant-numeric:tabular-nums}dd{margin:0;text-align:right}\
+                 .average{display:flex;flex-wrap:wrap;gap:.3em 1.6em;padding:.6em .8em;background:#f2f2f2;margin:1em 0;width:fit-content}\
+                 .average b{font-weight:600;margin-right:.5em}thead th{position:sticky;top:0;background:#fff}";
     let title = escape(title);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title><style>{style}</style></head>\n\
          <body><h1>{title}</h1><p>{}</p>\n",
         escape(note)
     );
+    page.push_str("<div class=\"average\"><i>average</i>");
+    for (name, value) in average {
+        // Writing to a string cannot fail.
+        let _ = write!(page, "<span><b>{}</b>{value:.4}</span>", escape(name));
+    }
+    page.push_str("</div>\n");
     page.push_str("<table><thead><tr><th>picture</th>");
     for column in columns {
-        // Writing to a string cannot fail.
         let _ = write!(page, "<th>{}</th>", escape(column));
     }
     page.push_str("<th>scores</th></tr></thead><tbody>\n");
-    let _ = writeln!(page, "<tr><th colspan=\"{}\">average</th><td>{}</td></tr>", columns.len() + 1, list(average));
     for row in rows {
         let _ = write!(page, "<tr><th>{}</th>", escape(&row.name));
         for picture in &row.pictures {
@@ -86,5 +92,6 @@ mod tests {
         let row = SheetRow { name: "<b>&\"".into(), pictures: vec![vec![1, 2]], scores: vec![("EN", 1.0)] };
         let page = html("t", "n", &["fused"], &[("EN", 1.0)], &[row]);
         assert!(page.contains("&lt;b&gt;&amp;&quot;") && page.contains("base64,AQI="));
+        assert!(page.contains("<b>EN</b>1.0000"));
     }
 }

@@ -25,8 +25,8 @@ pub enum PriorChoice {
     Infrared,
     /// The larger of both at each pixel.
     Maximum,
-    /// The luma of our saliency-weighted guided-filter fusion, the nearest to what the published models were trained towards.
-    Saliency,
+    /// The luma of the pair's classical fusion (Laplacian pyramids), the nearest here to what the published models were trained towards.
+    Classical,
 }
 
 /// How a pair is put in.
@@ -84,7 +84,7 @@ impl FuseSegment {
                 PriorChoice::Visible => Prior::Visible.of(&infrared, &visible),
                 PriorChoice::Infrared => Prior::Infrared.of(&infrared, &visible),
                 PriorChoice::Maximum => Prior::Maximum.of(&infrared, &visible),
-                PriorChoice::Saliency => {
+                PriorChoice::Classical => {
                     self.fusion.fuse(FusionMethod::Pyramid, thermal, rgb, fused)?;
                     planes::upload(planes::luma_plane(fused), one, &self.device)
                 }

@@ -6,6 +6,7 @@
 use super::weights::Weights;
 use crate::types::{Error, Result, num};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use std::collections::BTreeMap;
 
 /// How a parameter starts when no file brings it.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +76,13 @@ impl std::fmt::Display for Report {
     }
 }
 
+/// Parameters as leaves of a gradient, flat, by name.
+pub type Leaves = BTreeMap<String, Tensor<1>>;
+
 /// Hands out parameters by name while a network is built.
+///
+/// For training, [`Loader::from_leaves`] on an autodiff device: blocks may slice, transpose and fold what they get, since all of that is
+/// tracked; after a step of the optimiser the network is assembled anew from the changed leaves, which moves no data.
 #[derive(Debug)]
 pub struct Loader {
     weights: Option<Weights>,
@@ -84,19 +91,30 @@ pub struct Loader {
     report: Report,
     parameters: usize,
     digest: u64,
+    leaves: Option<Leaves>,
 }
 
 impl Loader {
+    /// Parameters that gradients are wanted for: these leaves; what is missing is drawn by the seed and becomes a leaf.
+    pub fn from_leaves(leaves: Leaves, seed: u64, device: &Device) -> Self {
+        Self { leaves: Some(leaves), ..Self::from_seed(seed, device) }
+    }
+
+    /// The leaves that parameters were made of; empty unless the loader was made from leaves.
+    pub fn into_leaves(self) -> Leaves {
+        self.leaves.unwrap_or_default()
+    }
+
     /// Parameters from a file.
     pub fn from_weights(weights: Weights, device: &Device) -> Self {
         let report = Report { origin: weights.place.clone(), ..Report::default() };
-        Self { weights: Some(weights), seed: 0, device: device.clone(), report, parameters: 0, digest: 0 }
+        Self { weights: Some(weights), seed: 0, device: device.clone(), report, parameters: 0, digest: 0, leaves: None }
     }
 
     /// Untrained parameters; the same seed gives the same ones, whatever the order in which they are asked for.
     pub fn from_seed(seed: u64, device: &Device) -> Self {
         let report = Report { origin: format!("seed {seed}"), ..Report::default() };
-        Self { weights: None, seed, device: device.clone(), report, parameters: 0, digest: 0 }
+        Self { weights: None, seed, device: device.clone(), report, parameters: 0, digest: 0, leaves: None }
     }
 
     /// The device that the network is built on.
@@ -148,8 +166,24 @@ impl Loader {
 
     /// The parameter `name` on the device.
     pub fn tensor<const D: usize>(&mut self, name: &str, shape: [usize; D], init: Init) -> Tensor<D> {
+        let fits = |leaf: &&Tensor<1>| leaf.shape().num_elements() == shape.iter().product::<usize>();
+        let known = self.leaves.as_ref().and_then(|leaves| leaves.get(name)).filter(fits);
+        if let Some(leaf) = known {
+            return leaf.clone().reshape(shape);
+        }
         let values = self.host(name, &shape, init);
-        self.upload(values, shape)
+        let tracked = !name.contains(".running_");
+        match self.leaves.is_some() && tracked {
+            false => self.upload(values, shape),
+            true => {
+                let count = values.len();
+                let leaf = self.upload(values, [count]).require_grad();
+                if let Some(leaves) = &mut self.leaves {
+                    leaves.insert(name.to_owned(), leaf.clone());
+                }
+                leaf.reshape(shape)
+            }
+        }
     }
 
     /// Host values on the device.

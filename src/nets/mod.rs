@@ -5,6 +5,7 @@
 //!
 //! [`build`] makes a network of [`card::CARDS`] by name, from a file or a seed; [`forward`] runs one bare pass.
 
+pub mod bench;
 pub mod blocks;
 pub mod card;
 pub mod device;
@@ -14,14 +15,16 @@ pub mod loader;
 pub mod multitask;
 mod options;
 pub mod pairingnet;
+pub mod profile;
 pub mod segmif;
 mod simd;
 mod taps;
+mod torch;
 pub mod weights;
 
 pub use card::{CARDS, Card};
 pub use device::{DeviceChoice, pick};
-pub use loader::{Init, Loader, Misshapen, Report};
+pub use loader::{Init, Leaves, Loader, Misshapen, Report};
 pub use options::{options, read as read_options};
 pub use taps::{TapChoice, Taps};
 pub use weights::{Named, Weights};
@@ -41,6 +44,11 @@ pub trait Model: Send {
     /// # Errors
     /// An input is missing or has the wrong shape.
     fn run(&self, inputs: &Inputs<'_>, taps: &mut Taps) -> Result<()>;
+
+    /// Inputs of a height and a width for timing, if the network is timed by size.
+    fn example(&self, _height: usize, _width: usize) -> Option<Named> {
+        None
+    }
 }
 
 /// Where a network's parameters come from.

@@ -1,12 +1,13 @@
-//! Files of named tensors: reads `.safetensors` and PyTorch `.pth`/`.pt` state dicts, writes `.safetensors`.
+//! Files of named tensors: reads and writes `.safetensors` and PyTorch `.pth`/`.pt` state dicts.
 //!
 //! *In*: files with PyTorch's names and layouts. *Out*: [`Weights`], a map from name to tensor on the host, floats as `f32`.
 //! *Invariant*: whatever the bytes are, the answer is a value or an error; nothing in a pickle is ever run.
-//! Wrappers (`state_dict`, `model_state_dict`) and the prefix `module.` are taken off, `num_batches_tracked` is left out.
+//! Wrappers (`state_dict`, `model_state_dict`) and the prefix `module.` are taken off; [`Weights::read`] leaves out `num_batches_tracked`.
 
 use super::device::quietly;
+use super::torch;
 use crate::types::{Error, Result, nearest};
-use burn::store::{ModuleStore, PytorchStore, SafetensorsStore, bridge};
+use burn::store::{ModuleStore, SafetensorsStore, bridge};
 use burn::tensor::{DType, TensorData};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -32,15 +33,25 @@ impl Weights {
     /// # Errors
     /// A file is missing or broken, or two files bring the same name.
     pub fn open(spec: &str) -> Result<Self> {
+        let mut opened = Self::open_all(spec)?;
+        opened.tensors.retain(|name, _| !name.ends_with("num_batches_tracked"));
+        Ok(opened)
+    }
+
+    /// As [`Weights::open`], with BatchNorm's counters.
+    ///
+    /// # Errors
+    /// A file is missing or broken, or two files bring the same name.
+    pub fn open_all(spec: &str) -> Result<Self> {
         let is_prefix = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let parts: Option<Vec<(&str, &str)>> =
             spec.split(',').map(|part| part.split_once('=').filter(|(name, file)| is_prefix(name) && !file.is_empty())).collect();
         let Some(parts) = parts.filter(|_| !Path::new(spec).exists()) else {
-            return Self::read(Path::new(spec));
+            return Self::read_all(Path::new(spec));
         };
         let mut all = Self { tensors: Named::new(), place: spec.to_owned() };
         for (prefix, file) in parts {
-            for (name, data) in Self::read(Path::new(file))?.tensors {
+            for (name, data) in Self::read_all(Path::new(file))?.tensors {
                 let name = format!("{prefix}.{name}");
                 if all.tensors.insert(name.clone(), data).is_some() {
                     return Err(Error::mismatch("each tensor once", format!("`{name}` twice"), spec));
@@ -55,18 +66,31 @@ impl Weights {
     /// # Errors
     /// The file is missing, broken, of an unknown kind, or holds no tensors.
     pub fn read(path: &Path) -> Result<Self> {
+        let mut read = Self::read_all(path)?;
+        read.tensors.retain(|name, _| !name.ends_with("num_batches_tracked"));
+        if read.tensors.is_empty() {
+            return Err(Error::mismatch("a readable weight file", "no tensors", read.place));
+        }
+        Ok(read)
+    }
+
+    /// As [`Weights::read`], with BatchNorm's counters.
+    ///
+    /// # Errors
+    /// The file is missing, broken, of an unknown kind, or holds no tensors.
+    pub fn read_all(path: &Path) -> Result<Self> {
         let bad = |cause: String| Error::mismatch("a readable weight file", cause, path.display().to_string());
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
         let raw = match extension.as_str() {
-            "safetensors" => quietly(|| drain(&mut SafetensorsStore::from_file(path.to_path_buf()))),
-            "pth" | "pt" => quietly(|| drain(&mut PytorchStore::from_file(path.to_path_buf()).map_indices_contiguous(false))),
+            "safetensors" => quietly(|| drain(&mut SafetensorsStore::from_file(path.to_path_buf()))).and_then(|found| found),
+            "pth" | "pt" => torch::read(&std::fs::read(path).map_err(|e| Error::io("read", path, e))?),
             other => {
                 let hint = nearest(other, ["safetensors", "pth", "pt"]).map(|n| format!("; did you mean `.{n}`?")).unwrap_or_default();
                 return Err(Error::mismatch(".safetensors, .pth or .pt", format!("`.{other}`{hint}"), path.display().to_string()));
             }
         };
-        let tensors = tidy(raw.and_then(|found| found).map_err(bad)?).map_err(bad)?;
+        let tensors = tidy(raw.map_err(bad)?).map_err(bad)?;
         if tensors.is_empty() {
             return Err(bad("no tensors".to_owned()));
         }
@@ -107,9 +131,6 @@ fn tidy(raw: Named) -> Result<Named, String> {
     for (name, data) in raw {
         let Some(name) = wrapper.map_or(Some(name.as_str()), |w| name.strip_prefix(w)) else { continue };
         let name = name.strip_prefix("module.").unwrap_or(name);
-        if name.ends_with("num_batches_tracked") {
-            continue;
-        }
         let data = match data.dtype() {
             DType::F64 | DType::F16 | DType::BF16 => data.convert::<f32>(),
             DType::F32 | DType::I64 | DType::I32 | DType::I16 | DType::I8 | DType::U64 | DType::U32 | DType::U16 | DType::U8 => data,
@@ -123,12 +144,32 @@ fn tidy(raw: Named) -> Result<Named, String> {
     Ok(tidied)
 }
 
-/// Writes tensors as `.safetensors` (row-major, little-endian, names in order), whole or not at all.
+/// Writes tensors (row-major, little-endian, names in order), whole or not at all: `.pth` and `.pt` as PyTorch does, else `.safetensors`.
 ///
 /// # Errors
 /// A tensor's type has no place in the format, or the file cannot be written.
 pub fn save(path: &Path, tensors: &Named) -> Result<()> {
-    let place = || path.display().to_string();
+    let torch = path.extension().is_some_and(|e| e == "pth" || e == "pt");
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let partial = path.with_file_name(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = std::io::BufWriter::new(std::fs::File::create(&partial)?);
+        if torch {
+            torch::write(&mut file, tensors)?
+        } else {
+            safetensors(&mut file, tensors)?
+        }
+        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&partial, path)
+    };
+    write().map_err(|e| {
+        let _ = std::fs::remove_file(&partial);
+        Error::io("write", path, e)
+    })
+}
+
+fn safetensors(file: &mut dyn Write, tensors: &Named) -> std::io::Result<()> {
     let mut header = serde_json::Map::new();
     let mut offset = 0_usize;
     for (name, data) in tensors {
@@ -143,7 +184,10 @@ pub fn save(path: &Path, tensors: &Named) -> Result<()> {
             DType::U32 => "U32",
             DType::U16 => "U16",
             DType::U8 => "U8",
-            other => return Err(Error::mismatch("numbers of a plain type", format!("`{name}` of type {other:?}"), place())),
+            other => {
+                let message = format!("`{name}` is of type {other:?}, not plain numbers");
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message));
+            }
         };
         let end = offset + data.as_bytes().len();
         let shape: Vec<usize> = data.shape().iter().copied().collect();
@@ -152,19 +196,9 @@ pub fn save(path: &Path, tensors: &Named) -> Result<()> {
     }
     let mut text = serde_json::Value::Object(header).to_string().into_bytes();
     text.resize(text.len().next_multiple_of(8), b' ');
-    let partial = path.with_extension("safetensors.part");
-    let write = || -> std::io::Result<()> {
-        let mut file = std::io::BufWriter::new(std::fs::File::create(&partial)?);
-        file.write_all(&(text.len() as u64).to_le_bytes())?;
-        file.write_all(&text)?;
-        tensors.values().try_for_each(|data| file.write_all(data.as_bytes()))?;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-        std::fs::rename(&partial, path)
-    };
-    write().map_err(|e| {
-        let _ = std::fs::remove_file(&partial);
-        Error::io("write", path, e)
-    })
+    file.write_all(&(text.len() as u64).to_le_bytes())?;
+    file.write_all(&text)?;
+    tensors.values().try_for_each(|data| file.write_all(data.as_bytes()))
 }
 
 #[cfg(test)]
@@ -180,8 +214,11 @@ mod tests {
     fn what_is_written_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
-        save(&path, &sample()).unwrap();
-        assert_eq!(Weights::read(&path).unwrap().tensors, sample());
+        for path in [path, folder.path().join("w.pth"), folder.path().join("twenty-one-characters.pt")] {
+            save(&path, &sample()).unwrap();
+            assert_eq!(Weights::read(&path).unwrap().tensors, sample());
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no half-written file stays");
     }
 
     #[test]
@@ -207,7 +244,7 @@ mod tests {
             ("optimizer.y".to_owned(), TensorData::from([1.0_f32])),
         ];
         let tidied = tidy(raw.into_iter().collect()).unwrap();
-        assert_eq!(tidied.len(), 1);
+        assert_eq!(tidied.keys().collect::<Vec<_>>(), ["bn.num_batches_tracked", "x"]);
         assert_eq!(tidied["x"], TensorData::from([1.5_f32, -2.0]));
     }
 
@@ -247,7 +284,9 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % below
         };
-        for source in [good, wrapped()] {
+        let ours = folder.path().join("w.pth");
+        save(&ours, &sample()).unwrap();
+        for source in [good, ours, wrapped()] {
             let bytes = std::fs::read(&source).unwrap();
             let path = folder.path().join("m").with_extension(source.extension().unwrap());
             for _ in 0..1500 {

@@ -31,7 +31,7 @@ pub struct SegmifConfig {
     /// A camera or folder of grey prior pictures (the data sets' `Mask2`), in place of `prior`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior_sensor: Option<SensorId>,
-    /// The prior picture where no sensor brings one: `visible`, `infrared`, `maximum` or `saliency`.
+    /// The prior picture where no sensor brings one: `visible`, `infrared`, `maximum` or `classical`.
     #[serde(default)]
     pub prior: PriorChoice,
     /// The plane of the visible picture that is fused: `luminance` as in training, `red` as in the official test script.

@@ -29,7 +29,11 @@ pub fn fill(name: &str, count: usize, low: f64, high: f64, seed: u64) -> Vec<f32
 pub fn tensors_of(manifest: &Path) -> Named {
     let text = std::fs::read_to_string(manifest).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let seed = manifest["seed"].as_u64().unwrap_or(1);
+    tensors_of_seed(&manifest, manifest["seed"].as_u64().unwrap_or(1))
+}
+
+/// The same names, shapes and ranges with the values of another seed.
+pub fn tensors_of_seed(manifest: &serde_json::Value, seed: u64) -> Named {
     let rows = manifest["tensors"].as_array().unwrap();
     let floats = rows.iter().filter(|row| row["dtype"] == "f32");
     floats

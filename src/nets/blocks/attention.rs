@@ -3,9 +3,8 @@
 //! *In*: queries `[batch, n, channels]`, keys and values `[batch, m, channels]`. *Out*: `[batch, n, channels]`.
 //! *Invariant*: heads are contiguous blocks of channels; scores are never held for all heads at once where the backend tiles them.
 
+use super::ops::attention;
 use burn::tensor::Tensor;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 
 /// softmax(q k^T scale + bias) v in each head.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,8 +24,7 @@ impl Heads {
     /// Mixes the values; `bias` is added to the scores, `[batch or 1, heads or 1, n, m]`.
     pub fn mix(self, query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, bias: Option<Tensor<4>>) -> Tensor<3> {
         let [batch, tokens, channels] = query.dims();
-        let options = AttentionModuleOptions { scale: self.scale, ..AttentionModuleOptions::default() };
-        let mixed = attention(self.split(query), self.split(key), self.split(value), None, bias, options);
+        let mixed = attention(self.split(query), self.split(key), self.split(value), bias, self.scale);
         mixed.swap_dims(1, 2).reshape([batch, tokens, channels])
     }
 

@@ -3,10 +3,9 @@
 //! *In / Out*: NCHW images. *Invariant*: BatchNorm (evaluation mode) is folded into the convolution's weight and bias once, when the block
 //! is loaded; a pass is one convolution and one activation. [`ConvNorm::forward`] is the one seam: a faster kernel goes in there.
 
+use super::ops::{conv2d, gelu, relu, silu};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, relu, silu};
-use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 /// What follows a convolution.

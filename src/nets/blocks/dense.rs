@@ -4,10 +4,9 @@
 //! convolution computes its share of **all** later layers at once; the shares wait as sums. This is the concatenating form
 //! regrouped: Dcov_k(cat(x, c_1 .. c_k-1)) is the sum over the maps of their slices of the weight.
 
+use super::ops::{conv2d, relu};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
-use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 const LAYERS: usize = 5;

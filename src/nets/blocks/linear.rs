@@ -3,9 +3,9 @@
 //! *In / Out*: `[..., channels]`, tokens mostly. *Invariant*: a [`Linear`] keeps its weight as `[in, out]`, transposed once when it is loaded.
 
 use super::Activation;
+use super::ops::{layer_norm, linear, mix};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
-use burn::tensor::module::{layer_norm, linear};
 
 /// `y = x W + b` over the last axis.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl LayerNorm {
 
     /// Applies it to tokens.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        layer_norm(x, self.scale.clone(), Some(self.shift.clone()), self.epsilon)
+        layer_norm(x, self.scale.clone(), self.shift.clone(), self.epsilon)
     }
 }
 
@@ -82,7 +82,7 @@ impl LayerNorm {
 ///
 /// A 1x1 convolution whose matrix may differ from image to image.
 pub fn channel_mix(matrix: Tensor<3>, pixels: Tensor<3>, bias: Option<Tensor<1>>) -> Tensor<3> {
-    let mixed = matrix.matmul(pixels);
+    let mixed = mix(matrix, pixels);
     match bias {
         Some(bias) => {
             let [outputs] = bias.dims();

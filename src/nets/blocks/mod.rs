@@ -9,6 +9,7 @@ mod cvt;
 mod dense;
 mod linear;
 mod mit;
+pub mod ops;
 mod swin;
 
 pub use attention::Heads;
@@ -20,14 +21,13 @@ pub use mit::{Mit, MitConfig, StageConfig, StageOutput};
 pub use swin::{Swin, SwinConfig};
 
 use burn::tensor::Tensor;
-use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 
 /// Bilinear enlargement by two whose corners keep their values (PyTorch's `align_corners = true`).
 pub fn double(image: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = image.dims();
     let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size([2 * height, 2 * width]);
-    interpolate(image, options.with_align_corners(true))
+    ops::interpolate(image, options.with_align_corners(true))
 }
 
 /// Bilinear resize with half-pixel centres (PyTorch's `align_corners = false`); the same size costs nothing.
@@ -36,7 +36,7 @@ pub fn resize(image: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     if [height, width] == size {
         return image;
     }
-    interpolate(image, InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size(size).with_align_corners(false))
+    ops::interpolate(image, InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size(size).with_align_corners(false))
 }
 
 /// An image as tokens, row by row; a view where the backend has strides.

@@ -7,11 +7,10 @@
 use super::SegMifConfig;
 use super::interaction::Interaction;
 use crate::nets::Taps;
+use crate::nets::blocks::ops::{conv2d, prelu};
 use crate::nets::blocks::{Conv, ConvShape, DenseBlock, StageOutput, resize};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
-use burn::tensor::activation::prelu;
-use burn::tensor::module::conv2d;
 
 /// The fusion network.
 #[derive(Debug)]

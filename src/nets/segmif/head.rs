@@ -5,10 +5,10 @@
 //! (weights of a bilinear sample sum to one, so the two commute); four maps are summed and never concatenated.
 
 use crate::nets::Taps;
+use crate::nets::blocks::ops::relu;
 use crate::nets::blocks::{Conv, ConvShape, StageOutput, batch_norm, channel_mix, resize};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 
 /// The head.
 #[derive(Debug)]

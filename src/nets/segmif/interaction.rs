@@ -6,10 +6,11 @@
 //! projection are then one C x C matrix per source. The context stays a sum over all pixels (not a mean), as published.
 
 use crate::nets::Taps;
+use crate::nets::blocks::ops::{context, relu};
 use crate::nets::blocks::{LayerNorm, channel_mix};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{relu, softmax};
+use burn::tensor::activation::softmax;
 
 const HEAD: usize = 8;
 /// Pixels whose products are summed before they join the total.
@@ -79,15 +80,15 @@ impl Interaction {
         let [y3, u3] = halves(from_s, &s);
         let [kv1, kv2, kv3] = &self.contexts;
         let (context1, context2, context3) = (self.context(kv1, &y1), self.context(kv2, &y2), self.context(kv3, &u3));
-        let attended = |context: &Tensor<3>, x: &Tensor<3>| x.clone().swap_dims(1, 2).matmul(context.clone());
+        let attended = |by: &Tensor<3>, x: &Tensor<3>| x.clone().swap_dims(1, 2).matmul(by.clone());
         taps.tap(&format!("fusion.cross_attn.v1{suffix}"), || attended(&context3, &u1));
         taps.tap(&format!("fusion.cross_attn2.z1{suffix}"), || attended(&context1, &y3));
         let [close_a, close_b] = &self.close;
         let [norm_a, norm_b] = &self.norms;
-        let finish = |residual: Tensor<3>, close: &([Tensor<3>; 2], Tensor<1>), context: Tensor<3>, u: Tensor<3>, norm: &LayerNorm| {
+        let finish = |residual: Tensor<3>, close: &([Tensor<3>; 2], Tensor<1>), source: Tensor<3>, u: Tensor<3>, norm: &LayerNorm| {
             let ([for_z, for_v], bias) = close;
-            let z = for_z.clone().matmul(context.swap_dims(1, 2));
-            let v = for_v.clone().matmul(context3.clone().swap_dims(1, 2));
+            let z = context(for_z.clone(), source.swap_dims(1, 2));
+            let v = context(for_v.clone(), context3.clone().swap_dims(1, 2));
             let sum = residual + channel_mix(z, y3.clone(), Some(bias.clone())) + channel_mix(v, u, None);
             norm.forward(sum.swap_dims(1, 2)).swap_dims(1, 2).reshape(shape)
         };
@@ -96,7 +97,7 @@ impl Interaction {
 
     /// `[batch, C, C]`: the heads' contexts as diagonal blocks, softmax over the keys' channels.
     fn context(&self, [key, value]: &[Tensor<3>; 2], x: &Tensor<3>) -> Tensor<3> {
-        let products = key.clone().matmul(gram(x)).matmul(value.clone().swap_dims(1, 2));
+        let products = context(context(key.clone(), gram(x)), value.clone().swap_dims(1, 2));
         softmax(products * (1.0 / (HEAD as f64).sqrt()) + self.outside.clone(), 1)
     }
 }
@@ -111,7 +112,7 @@ fn gram(x: &Tensor<3>) -> Tensor<3> {
     let [batch, channels, pixels] = x.dims();
     let tile = |start: usize| {
         let part = x.clone().narrow(2, start, TILE.min(pixels - start));
-        part.clone().matmul(part.swap_dims(1, 2))
+        context(part.clone(), part.swap_dims(1, 2))
     };
     let zero = Tensor::zeros([batch, channels, channels], &x.device());
     (0..pixels).step_by(TILE).map(tile).fold(zero, |sum, part| sum + part)

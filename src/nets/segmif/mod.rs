@@ -7,6 +7,7 @@
 mod cards;
 mod classes;
 mod colour;
+mod comparisons;
 mod fusion;
 mod head;
 mod interaction;
@@ -15,13 +16,14 @@ mod options;
 pub use cards::{CARD_BASE, CARD_TINY};
 pub use classes::class_list;
 pub use colour::{from_ycrcb, to_ycrcb};
+pub use comparisons::comparisons;
 pub use options::SegMifConfig;
 
 use super::blocks::{Mit, StageOutput, resize};
 use super::loader::{Loader, Report};
-use super::{Card, Inputs, Model, Origin, Taps};
-use crate::types::{Error, Result};
-use burn::tensor::{Device, Tensor};
+use super::{Card, Inputs, Model, Named, Origin, Taps};
+use crate::types::{Error, Result, num};
+use burn::tensor::{Device, Tensor, TensorData};
 use fusion::FusionNet;
 use head::Head;
 use toml::Table;
@@ -110,6 +112,15 @@ impl SegMif {
         let (mut loader, partial) = origin.open(device)?;
         let network = Self::assemble(&mut loader, card, &config);
         Ok((network, loader.finish(partial)?))
+    }
+
+    /// Builds a preset from a loader that is already there, for training from [`Loader::from_leaves`].
+    ///
+    /// # Errors
+    /// As [`SegMif::load_with`], the weights left out.
+    pub fn from_loader(loader: &mut Loader, preset: &str, changes: &Table) -> Result<Self> {
+        let card = super::card::find(NAME, preset)?;
+        Ok(Self::assemble(loader, card, &SegMifConfig::of(card, changes)?))
     }
 
     fn assemble(loader: &mut Loader, card: &'static Card, config: &SegMifConfig) -> Self {
@@ -224,6 +235,14 @@ impl Model for SegMif {
         taps.output("logits_full", resize(logits.clone(), scene.size));
         taps.output("logits", logits);
         Ok(())
+    }
+
+    fn example(&self, height: usize, width: usize) -> Option<Named> {
+        let image = |name: &str, channels: usize| {
+            let wave = |i: usize| 0.5 + 0.5 * num::f32((i as f64 * 0.618_034 * channels as f64).sin());
+            (name.to_owned(), TensorData::new((0..channels * height * width).map(wave).collect(), [1, channels, height, width]))
+        };
+        Some([image("ir", 1), image("vis", 3), image("mask", 1)].into())
     }
 }
 
