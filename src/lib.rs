@@ -22,6 +22,7 @@
 pub mod types;
 
 pub mod carla;
+pub mod drive;
 pub mod eval;
 pub mod formats;
 pub mod heads;

@@ -2,6 +2,7 @@
 
 mod fragments;
 mod kernels;
+mod semantic_cloud;
 mod surround;
 mod world;
 

@@ -9,6 +9,7 @@ mod check;
 mod check_data;
 mod convert;
 mod doctor;
+mod drive;
 pub mod eval;
 mod forward;
 mod fragments;
@@ -16,6 +17,7 @@ mod machine;
 mod models;
 mod output;
 mod run;
+mod serve;
 mod world;
 
 pub use output::Format;
@@ -82,9 +84,11 @@ enum Verb {
     /// The networks in this build.
     #[command(subcommand)]
     Models(models::Verb),
-    /// The embedded world: data sets with their truth, pictures of it.
+    /// The embedded world: a CARLA server, data sets with their truth, pictures of it.
     #[command(subcommand)]
     World(world::Verb),
+    /// Closed loop against a CARLA server: routes driven and scored as the leaderboard does.
+    Drive(drive::Args),
 }
 
 #[derive(Subcommand)]
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
         Verb::Forward(args) => forward::forward(&args),
         Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),
+        Verb::Drive(args) => drive::drive(&args),
         Verb::World(verb) => world::world(&verb),
     };
     match outcome {

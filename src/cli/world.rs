@@ -21,6 +21,8 @@ pub enum Verb {
     Export(ExportArgs),
     /// Draw one street at several hours, in several weathers, by several sensors
     Sheet(sheet::Args),
+    /// Put it behind CARLA's own wire protocol, for the official client and ours
+    Serve(super::serve::Args),
 }
 
 /// Which world.
@@ -142,6 +144,7 @@ pub(super) fn world(verb: &Verb) -> Result {
     match verb {
         Verb::Export(args) => write(args),
         Verb::Sheet(args) => sheet::sheet(args),
+        Verb::Serve(args) => super::serve::serve(args),
     }
 }
 

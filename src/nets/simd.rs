@@ -1,40 +1,19 @@
-//! The CPU's vector unit: plain loops over arrays of fixed length, compiled once for AVX-512 and once for every machine.
+//! The CPU's vector unit, chosen while the program runs.
 //!
-//! *In*: a closure-like [`Kernel`]. *Out*: what it returns. *Invariant*: both versions do the same sums in the same order; the wide one
-//! rounds once per multiply-add.
+//! *In*: a [`Kernel`]. *Out*: what it returns. *Invariant*: a kernel does the same sums in the same order whatever the unit; wide units round
+//! once per multiply-add. Kernels write their inner loops with the unit's own vectors where these hold 16 numbers, and as plain loops
+//! over arrays elsewhere: a compiler keeps the former in registers, and turns the latter into what the machine has.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, WithSimd};
+
+pub(super) use pulp::Simd;
 
 /// A computation that is compiled for each vector unit.
 pub(super) trait Kernel {
     /// What it makes.
     type Output;
-    /// The computation; `inline(always)`, and so is what it calls. `F` says how to multiply and add.
-    fn run<F: Fused>(self) -> Self::Output;
-}
-
-/// `a * b + c`.
-pub(super) trait Fused: Copy {
-    /// Rounded once where the machine can, else twice.
-    fn fma(a: f32, b: f32, c: f32) -> f32;
-}
-
-#[derive(Clone, Copy)]
-struct Once;
-#[derive(Clone, Copy)]
-struct Twice;
-
-impl Fused for Once {
-    #[inline(always)]
-    fn fma(a: f32, b: f32, c: f32) -> f32 {
-        a.mul_add(b, c)
-    }
-}
-impl Fused for Twice {
-    #[inline(always)]
-    fn fma(a: f32, b: f32, c: f32) -> f32 {
-        a * b + c
-    }
+    /// The computation; `inline(always)`, and so is what it calls.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
 struct Wrap<K>(K);
@@ -42,9 +21,8 @@ struct Wrap<K>(K);
 impl<K: Kernel> WithSimd for Wrap<K> {
     type Output = K::Output;
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> K::Output {
-        // Without a vector unit, `mul_add` is a call into the C library.
-        if S::IS_SCALAR { self.0.run::<Twice>() } else { self.0.run::<Once>() }
+    fn with_simd<S: Simd>(self, simd: S) -> K::Output {
+        self.0.run(simd)
     }
 }
 

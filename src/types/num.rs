@@ -19,6 +19,11 @@ pub fn level(value: f32) -> u8 {
 pub fn level16(value: f32) -> u16 {
     value.round() as u16
 }
+/// Nearest 8-bit level as [`level`], without a call into the mathematics library.
+#[inline]
+pub const fn nearest_level(value: f32) -> u8 {
+    (value + 0.5) as u8
+}
 /// A small whole number as a float; beyond 24 bits the nearest.
 #[inline]
 pub const fn count_f32(value: u32) -> f32 {

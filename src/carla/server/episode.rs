@@ -159,10 +159,12 @@ impl<S: Simulator> Episode<S> {
         let asked = map.rsplit('/').next().unwrap_or_default();
         let asked = if asked.is_empty() { self.site.name.clone() } else { asked.to_owned() };
         let maps = self.sim.maps();
-        let known = maps.iter().find(|m| **m == asked || m.strip_suffix("_Opt") == Some(&asked) || asked.strip_suffix("_Opt") == Some(m));
+        // `Town03_Opt`, `Town03` and `town-03` are the same wish.
+        let plain = |name: &str| name.trim_end_matches("_Opt").to_lowercase().replace(['-', '_'], "");
+        let known = maps.iter().find(|m| **m == asked).or_else(|| maps.iter().find(|m| plain(m) == plain(&asked)));
         let name = known.cloned().ok_or_else(|| format!("map not found: {}; there are {}", quoted(&asked), maps.join(", ")))?;
-        let spectator = self.next_actor;
-        self.site = self.sim.load(&name, spectator.wrapping_add(1))?;
+        self.site = self.sim.load(&name)?;
+        self.next_actor = self.site.first_free.max(1);
         let sensors: Vec<u32> =
             self.actors.values().filter_map(|e| if let Role::Sensor(m) = &e.role { Some(m.stream) } else { None }).collect();
         sensors.into_iter().for_each(|stream| self.hub.close(stream));
@@ -172,7 +174,7 @@ impl<S: Simulator> Episode<S> {
         let plain = |id: &str| ActorDescription { uid: 0, id: id.to_owned(), attributes: Vec::new() };
         self.enter(self.spectator, 0, plain("spectator"), (BoundingBox::default(), 0), Role::Spectator, above);
         for resident in std::mem::take(&mut self.site.residents) {
-            let id = self.name();
+            let id = resident.id;
             let role = if resident.description.id.starts_with("walker.") { Role::Walker } else { Role::Vehicle { lights: 0 } };
             self.enter(id, 0, resident.description, (resident.bounding_box, resident.tag), role, Transform::default());
         }

@@ -1,7 +1,7 @@
 //! What a simulator behind the protocol does: load towns, hold bodies, step, sense.
 //!
 //! *Units and frames*: the wire's own (left-handed, metres, degrees); whoever implements it converts. *Invariant*: ids are given
-//! by the episode and never reused in it; the simulator knows nothing of clients, sessions and streams.
+//! by the episode, those of a town's own things excepted, and never reused in it; the simulator knows nothing of clients, sessions and streams.
 
 use super::super::physics::{VehicleAckermannControl, VehicleControl, VehiclePhysicsControl, WalkerControl};
 use super::super::sensor::SensorKind;
@@ -22,8 +22,10 @@ pub struct Site {
     pub lights: Vec<LightSite>,
     /// Other signs: blueprint name and place.
     pub signs: Vec<(String, Transform)>,
-    /// What the world moves by itself, in the order of the ids that the episode gives them.
+    /// What the world moves by itself.
     pub residents: Vec<Resident>,
+    /// Ids below this are the town's own; the episode gives its ids from here on.
+    pub first_free: u32,
     /// Speed limit where nothing else is known, km/h.
     pub speed_limit: f32,
 }
@@ -44,6 +46,8 @@ pub struct LightSite {
 /// A vehicle or walker that the world moves.
 #[derive(Debug, Clone, Default)]
 pub struct Resident {
+    /// Its id, below the site's first free one.
+    pub id: u32,
     /// What it is.
     pub description: ActorDescription,
     /// Its size.
@@ -182,11 +186,11 @@ pub trait Simulator: Send {
     fn maps(&self) -> Vec<String>;
     /// Blueprints of everything with a body: vehicles, walkers, props.
     fn bodies(&self) -> Vec<ActorDefinition>;
-    /// Loads a town and forgets everything else. Residents get the ids from `first` on.
+    /// Loads a town and forgets everything else.
     ///
     /// # Errors
     /// Where there is no such town.
-    fn load(&mut self, map: &str, first: u32) -> Said<Site>;
+    fn load(&mut self, map: &str) -> Said<Site>;
     /// Puts a body into the world: its size and semantic tag.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ impl Simulator for Field {
         let id = "vehicle.tesla.model3".to_owned();
         vec![ActorDefinition { uid: 0, tags: tags(&id), id, attributes: vec![wheels, role] }]
     }
-    fn load(&mut self, map: &str, _first: u32) -> Said<Site> {
+    fn load(&mut self, map: &str) -> Said<Site> {
         self.bodies.clear();
         self.lights = vec![LightNow::default()];
         Ok(Site { name: map.to_owned(), lights: vec![LightSite::default()], origin: [49.0, 8.0], ..Site::default() })

@@ -46,6 +46,7 @@ struct Table {
 /// Times every part; a broken bar is exit 1.
 pub(super) fn kernels(args: &Args) -> Result {
     let mut rows = super::surround::rows()?;
+    rows.extend(super::semantic_cloud::rows()?);
     rows.extend(super::fragments::rows()?);
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;

@@ -10,7 +10,7 @@ use crate::eval::nuscenes::lidarseg::{CLASSES, PointClasses, PointConfusion};
 use crate::eval::nuscenes::map_iou::{MAP_CLASSES, MapCounts};
 use crate::formats::nuscenes::map::{Patch, VectorMap};
 use crate::formats::nuscenes::splits::Split;
-use crate::formats::nuscenes::{Choice, Faults, Tables, Token, check_links, global_from_sensor, yaw};
+use crate::formats::nuscenes::{Choice, Faults, Lidarseg, Tables, Token, check_links, global_from_sensor, yaw};
 use crate::sources::nuscenes::Root;
 use crate::types::{Error, Result};
 use rayon::prelude::*;
@@ -128,7 +128,9 @@ impl LidarsegArgs {
 
 fn count_points(root: &Root, tables: &Tables, classes: &PointClasses, row: usize, folder: &Path) -> Result<PointConfusion> {
     let key = tables.key_frame(row, "LIDAR_TOP").ok_or_else(|| Error::mismatch("a LIDAR_TOP key frame", "none", "MissingKeyFrame"))?;
-    let labels = tables.lidarseg.rows().iter().find(|l| l.sample_data_token == key.token);
+    // The tokens of both tables are the same as a rule, not by force.
+    let of_key = |l: &&Lidarseg| l.sample_data_token == key.token;
+    let labels = tables.lidarseg.get(&key.token).filter(of_key).or_else(|| tables.lidarseg.rows().iter().find(of_key));
     let labels = labels.ok_or_else(|| Error::mismatch("a lidarseg record", "none", format!("sample_data {}", key.token)))?;
     let path = folder.join(format!("{}_lidarseg.bin", key.token));
     let mut counts = PointConfusion::default();

@@ -4,6 +4,7 @@
 //! (x right, y forward, z up; metres), [`Pose`]s. *Invariant*: a large file is never held whole; what is wrong is noted as a
 //! [`Fault`] that names file, record and field. Times are microseconds, quaternions w, x, y, z.
 
+mod can_bus;
 mod fault;
 mod json;
 mod links;
@@ -16,6 +17,7 @@ mod tables;
 mod token;
 mod values;
 
+pub use can_bus::{BusPose, bus_poses};
 pub use fault::{Fault, FaultKind, Faults, Severity};
 pub use json::{Json, Parsed, Wrong, WrongKind};
 pub use links::check as check_links;

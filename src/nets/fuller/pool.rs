@@ -6,7 +6,7 @@
 //! registers, 16 channels at a time, and a thread owns its channels' part of the map.
 
 use super::frustum::{Cells, Run};
-use crate::nets::simd::{self, Fused, Kernel};
+use crate::nets::simd::{self, Kernel, Simd};
 use rayon::prelude::*;
 
 /// Channels that are summed together: one vector register of 512 bits.
@@ -91,7 +91,7 @@ struct Column<'a> {
 impl Kernel for Column<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<F: Fused>(self) {
+    fn run<S: Simd>(self, simd: S) {
         let mut weights = self.weights;
         let mut features = self.features;
         for run in self.runs {
@@ -102,13 +102,19 @@ impl Kernel for Column<'_> {
             let (Some((w, rest)), Some((f, below))) = (weights.split_at_checked(length), features.split_at_checked(length)) else { return };
             (weights, features) = (rest, below);
             let Some(target) = self.sums.get_mut(crate::types::num::usize(run.cell)) else { continue };
-            let mut sum = *target;
-            for (w, f) in w.iter().zip(f) {
-                for (s, f) in sum.iter_mut().zip(f) {
-                    *s = F::fma(*w, *f, *s);
+            if let [sum] = S::as_mut_simd_f32s(target).0 {
+                let mut total = *sum;
+                for (w, f) in w.iter().zip(f) {
+                    if let [f] = S::as_simd_f32s(f).0 {
+                        total = simd.mul_add_f32s(simd.splat_f32s(*w), *f, total);
+                    }
                 }
+                *sum = total;
+                continue;
             }
-            *target = sum;
+            for (w, f) in w.iter().zip(f) {
+                target.iter_mut().zip(f).for_each(|(s, f)| *s += w * f);
+            }
         }
     }
 }

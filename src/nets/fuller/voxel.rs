@@ -51,14 +51,20 @@ impl VoxelRule {
         let mut slots = Slots::new(points.len().min(self.max_voxels));
         let mut out = Voxels::default();
         let [nx, ny, nz] = self.grid.map(num::i32);
-        let (low, size) = (self.low, self.size);
+        let ([x0, y0, z0], [dx, dy, dz]) = (self.low, self.size);
+        let likely = points.len().min(self.max_voxels);
+        out.coordinates.reserve(likely);
+        out.counts.reserve(likely);
+        out.sums.reserve(likely);
         for (number, point) in points.iter().enumerate() {
-            let at =
-                |axis: usize, p: f32| num::floor_i32((p - low.get(axis).copied().unwrap_or(0.0)) / size.get(axis).copied().unwrap_or(1.0));
             let [px, py, pz, ..] = *point;
-            let [x, y, z] = [at(0, px), at(1, py), at(2, pz)];
-            let inside = (0..nx).contains(&x) && (0..ny).contains(&y) && (0..nz).contains(&z);
-            if !(inside && px.is_finite() && py.is_finite() && pz.is_finite()) {
+            let cells = [(px - x0) / dx, (py - y0) / dy, (pz - z0) / dz];
+            // Below the low corner is outside; from there on, floor is the whole part. NaN and infinity are nowhere.
+            if !cells.iter().all(|c| *c >= 0.0 && c.is_finite()) {
+                continue;
+            }
+            let [x, y, z] = cells.map(num::trunc_i32);
+            if x >= nx || y >= ny || z >= nz {
                 continue;
             }
             let key = key([0, x, y, z]);

@@ -8,6 +8,7 @@ pub mod balance;
 mod bird;
 mod cards;
 mod classes;
+mod comparisons;
 mod config;
 mod control;
 mod decoder;
@@ -18,6 +19,7 @@ mod semantic_cloud;
 
 pub use cards::{CARD_BASE, CARD_TINY};
 pub use classes::class_list;
+pub use comparisons::{Trial, trial};
 pub use config::{Between, ColourRange, LetFuserConfig, StopSign};
 pub use control::{Decision, Signs};
 pub use input::{Look, Vehicle};

@@ -3,7 +3,7 @@
 //! *In*: a folder. *Out*: [`Tables`], [`Split`]s, bytes. *Invariant*: no file outside the root is opened.
 
 use crate::formats::nuscenes::splits::{self, Custom, Split};
-use crate::formats::nuscenes::{Choice, Fault, FaultKind, Faults, Tables};
+use crate::formats::nuscenes::{BusPose, Choice, Fault, FaultKind, Faults, Tables, bus_poses};
 use crate::types::{Error, Result, nearest};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -102,7 +102,18 @@ impl Root {
         }
         std::fs::read(&path).map_err(fault)
     }
-    /// The same; a fault where it cannot be had.
+    /// What the vehicle's bus says of a scene; `None` where the root has no such file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is not what it must be.
+    pub fn bus_poses(&self, scene: &str) -> Result<Option<Vec<BusPose>>> {
+        let name = format!("can_bus/{scene}_pose.json");
+        if !self.path(&name)?.is_file() {
+            return Ok(None);
+        }
+        bus_poses(&self.bytes(&name)?).map(Some).map_err(|e| e.at(name))
+    }
+    /// The bytes of a file; a fault where they cannot be had.
     pub(super) fn given(&self, name: &str) -> Result<Vec<u8>, Box<Fault>> {
         if self.path(name).is_err() {
             return Err(Box::new(Fault::new(FaultKind::PathEscapesRoot, name, "a path below the root", format!("`{name}`"))));

@@ -19,6 +19,7 @@ mod track;
 mod traffic;
 mod truth;
 mod vehicle;
+mod visitors;
 mod walkers;
 mod world;
 

@@ -49,7 +49,7 @@ impl World {
         self.near.clear();
         let vehicles =
             self.vehicles.iter().map(|v| Thing { id: v.id, footprint: v.footprint(), velocity: v.state.velocity(), walker: false });
-        self.things.extend(vehicles.chain(self.walkers.iter().map(Walker::thing)));
+        self.things.extend(vehicles.chain(self.walkers.iter().map(Walker::thing)).chain(self.visitors.iter().copied()));
         for (i, t) in self.things.iter().enumerate() {
             self.near.insert(i, [t.footprint.centre, t.footprint.centre]);
         }

@@ -43,19 +43,28 @@ pub fn develop(radiance: &Radiance, width: usize, height: usize, light: &Light, 
     let deviation = how.noise * (1.0 + 0.55 * (gain.max(1.0).log2()));
     let chance = pair(how.seed, how.frame);
     let veil = Streaks::new(light, rain, width, height, chance);
+    let (across, down) = (1.0 / width as f32, 1.0 / height as f32);
     bytes.par_chunks_mut(width * 3 * 8).enumerate().for_each(|(band, rows)| {
         for (y, row) in (band * 8..).zip(rows.chunks_mut(width * 3)) {
+            let dy = y as f32 * down - 0.5;
             let line = pair(num::u32(y), chance);
             let lights = radiance.get(y * width..(y + 1) * width).unwrap_or_default();
             for (x, (pixel, lit)) in row.chunks_exact_mut(3).zip(lights).enumerate() {
-                let (dx, dy) = (x as f32 / width as f32 - 0.5, y as f32 / height as f32 - 0.5);
+                let dx = x as f32 * across - 0.5;
                 let corner = 1.0 - 0.32 * (dx * dx + dy * dy);
-                let exposed = (lit * gain + glare.at(x, y) + veil.at(x, y) * gain) * corner;
+                let mut exposed = *lit * gain;
+                if glare.width > 0 {
+                    exposed += glare.at(x, y);
+                }
+                if veil.amount > 0.0 {
+                    exposed += veil.at(x, y) * gain;
+                }
+                let exposed = exposed * corner;
                 let bits = pair(num::u32(x), line);
                 let (grey, tint) = (normal(bits), normal(bits.wrapping_mul(0x9e37_79b1) ^ bits >> 15));
                 let shifts = [grey + 0.5 * tint, grey - 0.25 * tint, grey - 0.45 * tint];
                 for ((out, v), shift) in pixel.iter_mut().zip(exposed.iter()).zip(shifts) {
-                    *out = num::level(tone(&table, *v) + shift * deviation);
+                    *out = num::nearest_level(tone(&table, *v) + shift * deviation);
                 }
             }
         }
@@ -146,9 +155,6 @@ fn blurred(image: &[V3], width: usize, height: usize, reach: usize) -> Vec<V3> {
 impl Glare {
     #[inline]
     fn at(&self, x: usize, y: usize) -> V3 {
-        if self.width == 0 {
-            return V3::zeros();
-        }
         let (u, v) = ((x as f32 - 1.5).max(0.0) * 0.25, (y as f32 - 1.5).max(0.0) * 0.25);
         let (iu, iv) = (num::floor_i32(u), num::floor_i32(v));
         let (fu, fv) = (u - num::int_f32(iu), v - num::int_f32(iv));
@@ -177,9 +183,6 @@ impl Streaks {
     }
     #[inline]
     fn at(&self, x: usize, y: usize) -> V3 {
-        if self.amount <= 0.0 {
-            return V3::zeros();
-        }
         let (x, y) = (x as f32, y as f32);
         let mut sum = 0.0;
         for (layer, wide, tall, thick) in [(1_u32, 9.0, 34.0, 0.55), (2, 17.0, 74.0, 0.9)] {

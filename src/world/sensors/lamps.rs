@@ -52,8 +52,10 @@ impl Glow {
             Some(axis) => {
                 let ahead = -axis.dot(&towards);
                 let above = -towards.z - axis.z;
-                let fan = ((ahead - 0.80) / 0.18).clamp(0.0, 1.0);
-                fan * fan * if above > 0.0 { (1.0 - above * 14.0).clamp(0.12, 1.0) } else { 1.0 }
+                let fan = ((ahead - 0.72) / 0.26).clamp(0.0, 1.0);
+                // Little of it goes steeply down, before the bumper.
+                let down = (1.0 + (above + 0.10) * 2.6).clamp(0.06, 1.0);
+                fan * fan * fan * down * if above > 0.0 { (1.0 - above * 14.0).clamp(0.12, 1.0) } else { 1.0 }
             }
             None => (towards.z * 2.5).clamp(0.0, 1.0),
         };

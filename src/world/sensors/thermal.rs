@@ -104,7 +104,9 @@ impl View<'_> {
             image.celsius = Some([GAIN, OFFSET]);
             return Ok(image);
         }
-        let (low, span) = own_gain(&noisy);
+        // The cold sky would take the whole range from what stands below it.
+        let below: Vec<f32> = noisy.iter().zip(self.depths()).filter(|(_, d)| d.is_finite()).map(|(t, _)| *t).collect();
+        let (low, span) = own_gain(if below.len() * 8 > noisy.len() { &below } else { &noisy });
         let counts: Vec<u16> = noisy.iter().map(|t| u16::from(num::level((t - low) / span * 255.0))).collect();
         ThermalImage::new(width, height, counts, 255)
     }
@@ -212,7 +214,7 @@ fn softened(image: &[f32], width: usize, height: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Lowest temperature and span of an 8-bit picture: the middle 98 percent, at least nine degrees.
+/// Lowest temperature and span of an 8-bit picture: the middle 98 percent of what is no sky, at least nine degrees.
 fn own_gain(degrees: &[f32]) -> (f32, f32) {
     let mut some: Vec<f32> = degrees.iter().step_by((degrees.len() / 4096).max(1)).copied().collect();
     some.sort_by(f32::total_cmp);

@@ -44,11 +44,14 @@ impl Mask {
     pub(super) fn fill(&mut self, rings: &[super::Path], value: u8) {
         let (width, height) = (self.columns as f64, self.rows as f64);
         let mut edges = Vec::new();
+        // Where a hole reaches the border, the border's edges run along the hole too and are no outline.
+        let notched = rings.len() > 1;
         for ring in rings {
             let whole: Vec<([i64; 2], [f64; 2])> = ring.iter().map(|p| (p.map(|v| num::round_i64(v.round_ties_even())), *p)).collect();
             for ((a, exact_a), (b, exact_b)) in whole.iter().zip(whole.iter().cycle().skip(1)) {
                 let along = |axis: usize, bound: f64| exact_a.get(axis) == Some(&bound) && exact_b.get(axis) == Some(&bound);
-                if !(along(0, 0.0) || along(0, width) || along(1, 0.0) || along(1, height)) {
+                let border = along(0, 0.0) || along(0, width) || along(1, 0.0) || along(1, height);
+                if !(notched && border) {
                     self.edge(*a, *b, value);
                 }
                 match a[1].cmp(&b[1]) {
@@ -73,17 +76,17 @@ impl Mask {
             crossings.sort_unstable();
             for pair in crossings.chunks_exact(2) {
                 let &[from, to] = pair else { continue };
+                if notched && from == to {
+                    continue;
+                }
                 self.span((from + ONE - 1).div_euclid(ONE), to.div_euclid(ONE), y, value);
             }
         }
     }
 
-    /// The cells of an edge (Bresenham 1965), as OpenCV's line iterator steps.
-    fn edge(&mut self, [ax, ay]: [i64; 2], [bx, by]: [i64; 2], value: u8) {
-        // A path far outside is cut before it comes here; this keeps hostile ones from taking for ever.
-        if [ax, ay, bx, by].iter().any(|v| v.abs() > 1 << 20) {
-            return;
-        }
+    /// The cells of an edge (Bresenham 1965), as OpenCV's line iterator steps: from where it enters the mask.
+    fn edge(&mut self, a: [i64; 2], b: [i64; 2], value: u8) {
+        let Some(([ax, ay], [bx, by])) = self.clipped(a, b, 1) else { return };
         let ([ax, ay], [bx, by]) = if ax > bx { ([bx, by], [ax, ay]) } else { ([ax, ay], [bx, by]) };
         let (dx, dy, step) = (bx - ax, (by - ay).abs(), (by - ay).signum());
         let steep = dy > dx;
@@ -102,5 +105,43 @@ impl Mask {
                 y += if turn { step } else { 0 };
             }
         }
+    }
+
+    /// The part of an edge inside the mask, in whole numbers of which `unit` make a cell; its ends are cut towards zero.
+    pub(super) fn clipped(&self, a: [i64; 2], b: [i64; 2], unit: i64) -> Option<([i64; 2], [i64; 2])> {
+        let limit = |cells: usize| i64::try_from(cells).ok()?.checked_mul(unit)?.checked_sub(1);
+        let (right, bottom) = (limit(self.columns)?, limit(self.rows)?);
+        let sides = |[x, y]: [i64; 2]| [x < 0, x > right, y < 0, y > bottom];
+        let apart = |a: [i64; 2], b: [i64; 2]| sides(a).iter().zip(sides(b)).any(|(a, b)| *a && b);
+        // A share of a difference, as OpenCV takes it: in doubles, cut towards zero.
+        let part = |away: i64, over: i64, of: i64| num::round_i64((away as f64 * over as f64 / of as f64).trunc());
+        let ([mut ax, mut ay], [mut bx, mut by]) = (a, b);
+        if apart(a, b) {
+            return None;
+        }
+        if ay < 0 || ay > bottom {
+            let to = if ay < 0 { 0 } else { bottom };
+            ax += part(to - ay, bx - ax, by - ay);
+            ay = to;
+        }
+        if by < 0 || by > bottom {
+            let to = if by < 0 { 0 } else { bottom };
+            bx += part(to - by, bx - ax, by - ay);
+            by = to;
+        }
+        if (ax < 0 && bx < 0) || (ax > right && bx > right) {
+            return None;
+        }
+        if ax < 0 || ax > right {
+            let to = if ax < 0 { 0 } else { right };
+            ay += part(to - ax, by - ay, bx - ax);
+            ax = to;
+        }
+        if bx < 0 || bx > right {
+            let to = if bx < 0 { 0 } else { right };
+            by += part(to - bx, by - ay, bx - ax);
+            bx = to;
+        }
+        Some(([ax, ay], [bx, by]))
     }
 }

@@ -66,7 +66,8 @@ impl Mask {
     }
 
     /// The cells of an edge between fixed-point corners.
-    fn fine_edge(&mut self, [mut ax, mut ay]: Corner, [mut bx, mut by]: Corner) {
+    fn fine_edge(&mut self, a: Corner, b: Corner) {
+        let Some(([mut ax, mut ay], [mut bx, mut by])) = self.clipped(a, b, ONE) else { return };
         let (dx, dy) = (bx - ax, by - ay);
         let flat = dx.abs() > dy.abs();
         if (flat && dx < 0) || (!flat && dy < 0) {

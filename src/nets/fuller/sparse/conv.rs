@@ -7,7 +7,7 @@
 use super::rule::{Rule, Shape, TILE};
 use crate::nets::blocks::batch_norm;
 use crate::nets::loader::{Init, Loader};
-use crate::nets::simd::{self, Fused, Kernel};
+use crate::nets::simd::{self, Kernel, Simd};
 use crate::types::num;
 use rayon::prelude::*;
 
@@ -127,7 +127,7 @@ struct Job<'a> {
 impl Kernel for Job<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<F: Fused>(self) {
+    fn run<S: Simd>(self, simd: S) {
         let inputs = self.conv.inputs;
         let bias = self.conv.bias.as_chunks::<LANES>().0;
         for (sums, bias) in self.sums.chunks_exact_mut(TILE).zip(bias) {
@@ -141,45 +141,73 @@ impl Kernel for Job<'_> {
             let Some(weights) = self.conv.packed.get(position * per_position..(position + 1) * per_position) else { return };
             for (weights, sums) in weights.chunks_exact(inputs * LANES).zip(self.sums.chunks_exact_mut(TILE)) {
                 let weights = weights.as_chunks::<LANES>().0;
-                let (groups, rest) = now.as_chunks::<ROWS>();
+                // Two vectors make a strip only on a unit of 16 numbers.
+                let (groups, rest) = if S::F32_LANES * 2 == LANES { now.as_chunks::<ROWS>() } else { (&[] as &[_], now) };
                 for group in groups {
-                    strip::<F, ROWS>(group, self.features, inputs, weights, sums);
+                    four(simd, group, self.features, inputs, weights, sums);
                 }
                 for pair in rest {
-                    strip::<F, 1>(&[*pair], self.features, inputs, weights, sums);
+                    one(simd, *pair, self.features, inputs, weights, sums);
                 }
             }
         }
     }
 }
 
-/// `N` sites by 32 channels.
+/// Four sites by 32 channels; the sums stay in eight registers while the weights pass by.
 #[inline(always)]
-fn strip<F: Fused, const N: usize>(
-    group: &[(u32, u32); N],
+fn four<S: Simd>(
+    simd: S,
+    group: &[(u32, u32); ROWS],
     features: &[f32],
     inputs: usize,
     weights: &[[f32; LANES]],
     sums: &mut [[f32; LANES]],
 ) {
-    let mut acc = [[0.0_f32; LANES]; N];
-    let mut rows = [&[] as &[f32]; N];
-    for ((acc, row), (out, input)) in acc.iter_mut().zip(&mut rows).zip(group) {
+    let row = |(_, input): &(u32, u32)| {
         let start = num::usize(*input) * inputs;
-        let (Some(sum), Some(found)) = (sums.get(num::usize(*out)), features.get(start..start + inputs)) else { return };
-        (*acc, *row) = (*sum, found);
+        features.get(start..start + inputs).unwrap_or_default()
+    };
+    let zero = simd.splat_f32s(0.0);
+    let load = |(out, _): &(u32, u32)| match sums.get(num::usize(*out)).map(|s| S::as_simd_f32s(s).0) {
+        Some([a, b]) => [*a, *b],
+        _ => [zero, zero],
+    };
+    let [g0, g1, g2, g3] = group;
+    let ([mut a0, mut b0], [mut a1, mut b1], [mut a2, mut b2], [mut a3, mut b3]) = (load(g0), load(g1), load(g2), load(g3));
+    let values = row(g0).iter().zip(row(g1)).zip(row(g2).iter().zip(row(g3)));
+    for (weight, ((x0, x1), (x2, x3))) in weights.iter().zip(values) {
+        let [a, b] = S::as_simd_f32s(weight).0 else { return };
+        let (x0, x1, x2, x3) = (simd.splat_f32s(*x0), simd.splat_f32s(*x1), simd.splat_f32s(*x2), simd.splat_f32s(*x3));
+        (a0, b0) = (simd.mul_add_f32s(x0, *a, a0), simd.mul_add_f32s(x0, *b, b0));
+        (a1, b1) = (simd.mul_add_f32s(x1, *a, a1), simd.mul_add_f32s(x1, *b, b1));
+        (a2, b2) = (simd.mul_add_f32s(x2, *a, a2), simd.mul_add_f32s(x2, *b, b2));
+        (a3, b3) = (simd.mul_add_f32s(x3, *a, a3), simd.mul_add_f32s(x3, *b, b3));
     }
-    for (at, weight) in weights.iter().enumerate() {
-        for (acc, row) in acc.iter_mut().zip(&rows) {
-            let Some(x) = row.get(at) else { return };
-            for (a, w) in acc.iter_mut().zip(weight) {
-                *a = F::fma(*x, *w, *a);
+    for ((out, _), (a, b)) in group.iter().zip([(a0, b0), (a1, b1), (a2, b2), (a3, b3)]) {
+        if let Some([x, y]) = sums.get_mut(num::usize(*out)).map(|s| S::as_mut_simd_f32s(s).0) {
+            (*x, *y) = (a, b);
+        }
+    }
+}
+
+/// One site by 32 channels.
+#[inline(always)]
+fn one<S: Simd>(simd: S, pair: (u32, u32), features: &[f32], inputs: usize, weights: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
+    let start = num::usize(pair.1) * inputs;
+    let (Some(sum), Some(row)) = (sums.get_mut(num::usize(pair.0)), features.get(start..start + inputs)) else { return };
+    if let [x, y] = S::as_mut_simd_f32s(sum).0 {
+        let (mut a, mut b) = (*x, *y);
+        for (weight, value) in weights.iter().zip(row) {
+            if let [p, q] = S::as_simd_f32s(weight).0 {
+                let value = simd.splat_f32s(*value);
+                (a, b) = (simd.mul_add_f32s(value, *p, a), simd.mul_add_f32s(value, *q, b));
             }
         }
+        (*x, *y) = (a, b);
+        return;
     }
-    for (acc, (out, _)) in acc.iter().zip(group) {
-        if let Some(sum) = sums.get_mut(num::usize(*out)) {
-            *sum = *acc;
-        }
+    for (weight, value) in weights.iter().zip(row) {
+        sum.iter_mut().zip(weight).for_each(|(s, w)| *s += value * w);
     }
 }

@@ -1,0 +1,16 @@
+//! Driving: the embedded world behind CARLA's protocol, and the closed loop against any server that speaks it.
+//!
+//! *Invariant*: the loop knows the simulator through the protocol only, so that what is scored here is what would be scored on a
+//! real server.
+
+mod calls;
+pub mod driver;
+pub mod judge;
+mod picture;
+pub mod routes;
+mod run;
+pub mod server;
+
+pub use calls::{Row, calls};
+pub use picture::picture;
+pub use run::{Config, Driven, STEP, drive};

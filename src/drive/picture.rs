@@ -1,0 +1,85 @@
+//! A route as a picture: the way, where the car went, what went wrong and where.
+//!
+//! *In*: dense way, trace and infractions, world x, y, metres. *Out*: SVG text, north up. *Invariant*: one metre is as long in both directions.
+
+use super::routes::Dense;
+use crate::eval::driving::{Infraction, Record, Rules};
+use std::fmt::Write;
+
+const SIZE: f64 = 900.0;
+const EDGE: f64 = 60.0;
+
+/// Draws it.
+pub fn picture(way: &Dense, trace: &[[f64; 2]], record: &Record, rules: Rules) -> String {
+    let points = way.points.iter().map(|p| p.at.point()).chain(trace.iter().copied());
+    let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
+    for [x, y] in points {
+        low = [low[0].min(x), low[1].min(y)];
+        high = [high[0].max(x), high[1].max(y)];
+    }
+    let span = (high[0] - low[0]).max(high[1] - low[1]).max(20.0);
+    let scale = (SIZE - 2.0 * EDGE) / span;
+    let at = |[x, y]: [f64; 2]| (EDGE + (x - low[0]) * scale, SIZE - EDGE - (y - low[1]) * scale);
+    let line = |points: &mut dyn Iterator<Item = [f64; 2]>| {
+        let mut out = String::new();
+        points.for_each(|p| {
+            let (x, y) = at(p);
+            let _ = write!(out, "{x:.1},{y:.1} ");
+        });
+        out
+    };
+    let s = record.score(rules);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{SIZE}\" height=\"{SIZE}\" font-family=\"sans-serif\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
+         <polyline points=\"{}\" fill=\"none\" stroke=\"#c9d3e0\" stroke-width=\"{:.1}\" stroke-linecap=\"round\" stroke-linejoin=\"round\"/>\n\
+         <polyline points=\"{}\" fill=\"none\" stroke=\"#2563a8\" stroke-width=\"2.5\"/>\n",
+        line(&mut way.points.iter().map(|p| p.at.point())),
+        (3.2 * scale).clamp(3.0, 40.0),
+        line(&mut trace.iter().copied()),
+    );
+    if let Some(first) = way.points.first() {
+        let (x, y) = at(first.at.point());
+        let _ = writeln!(
+            out,
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"7\" fill=\"#2b8a3e\"/><text x=\"{:.1}\" y=\"{:.1}\" font-size=\"13\">start</text>",
+            x + 10.0,
+            y - 8.0
+        );
+    }
+    for (n, event) in record.infractions.iter().enumerate() {
+        let (x, y) = at(event.place);
+        let _ = writeln!(
+            out,
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"8\" fill=\"#c92a2a\"/><text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"11\" fill=\"white\" text-anchor=\"middle\">{}</text>",
+            y + 4.0,
+            n + 1
+        );
+    }
+    let title = format!("route {} in {}, repetition {}: {}", record.route_id, record.town, record.repetition, record.status);
+    let _ = writeln!(out, "<text x=\"20\" y=\"26\" font-size=\"17\">{}</text>", escaped(&title));
+    let scores = format!(
+        "driving score {:.1} = completion {:.1} % x penalty {:.2}; {:.0} m in {:.1} s (grey: the route, blue: driven)",
+        s.score_composed, s.score_route, s.score_penalty, record.length, record.duration_game
+    );
+    let _ = writeln!(out, "<text x=\"20\" y=\"46\" font-size=\"13\" fill=\"#444\">{}</text>", escaped(&scores));
+    for (n, event) in record.infractions.iter().enumerate().take(8) {
+        let text = listed(n, event);
+        let _ = writeln!(
+            out,
+            "<text x=\"20\" y=\"{:.0}\" font-size=\"12\" fill=\"#c92a2a\">{}</text>",
+            SIZE - 12.0 - 15.0 * n as f64,
+            escaped(&text)
+        );
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn listed(n: usize, event: &Infraction) -> String {
+    format!("{}  {:.1} s  {}", n + 1, event.time, event.message)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
