@@ -184,7 +184,7 @@ fn from_results(text: &[u8], path: &Path, set: &Set, stage: Option<&str>) -> Res
 
 /// A report as a short table for people.
 pub(super) fn table(report: &Value) -> String {
-    let mut text = format!("{:<40} {:>10}\n", "fragments", report.get("fragments").and_then(Value::as_u64).unwrap_or(0));
+    let mut text = format!("{:<56} {:>10}\n", "fragments", report.get("fragments").and_then(Value::as_u64).unwrap_or(0));
     for part in ["searching", "matching", "assembly"] {
         if let Some(scores) = report.get(part).filter(|s| !s.is_null()) {
             rows(part, scores, &mut text);
