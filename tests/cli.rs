@@ -132,10 +132,10 @@ fn check_explains_and_draws() {
 #[test]
 fn help_names_only_what_is_there() {
     let help = text(&sensorium(&["--help"], root()).stdout);
-    for verb in ["run", "check", "doctor", "bench", "models", "eval", "forward"] {
+    for verb in ["run", "check", "doctor", "bench", "models", "eval", "forward", "world", "drive", "fragments"] {
         assert!(help.contains(verb), "{help}");
     }
-    for later in ["train", "merge", "drive", "replay"] {
+    for later in ["train", "merge", "robustness", "replay"] {
         assert!(!help.lines().any(|l| l.trim_start().starts_with(later)), "{help}");
     }
 }

@@ -13,7 +13,7 @@ const STEEL: Surface = surface(Material::Metal, [128, 132, 134], Tag::Pole);
 pub(crate) fn lamp(height: f64) -> Arc<Body> {
     let mut s = Shape::default();
     s.bar([0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [0.11, 0.1], 8, true, STEEL);
-    s.bar([0.0, 0.0, 0.5], [0.0, 0.0, height - 0.4], [0.08, 0.055], 8, false, STEEL);
+    s.bar([0.0, 0.0, 0.5], [0.0, 0.0, height - 0.4], [0.08, 0.055], 8, true, STEEL);
     s.bar([0.0, 0.0, height - 0.45], [0.5, 0.0, height - 0.06], [0.05; 2], 6, true, STEEL);
     s.bar([0.45, 0.0, height - 0.08], [1.5, 0.0, height], [0.045; 2], 6, true, STEEL);
     s.cuboid([1.2, -0.14, height - 0.02], [1.95, 0.14, height + 0.09], STEEL);
