@@ -5,7 +5,7 @@
 //! port N+1   streams           stream -> snapshot | sensor -> payload (our frames)
 //! ```
 //!
-//! *Units and frames*: everything here is as on the wire (left-handed, metres, degrees) except [`axes`] and [`payload`], the one
+//! *Units and frames*: everything here is as on the wire (left-handed, metres, degrees) except [`axes`] and `payload`, the one
 //! border to ours. *Invariant*: whatever bytes a stranger sends, reading ends with a value or an error, in bounded memory.
 
 pub mod axes;

@@ -1,6 +1,6 @@
 //! An infrared-visible pair through SegMiF: fused colour picture, classes, confidences.
 //!
-//! *In*: a thermal and a colour picture of equal size, aligned to the pixel, and a grey prior or the choice of one. *Out*: [`Seen`], all of the
+//! *In*: a thermal and a colour picture of equal size, aligned to the pixel, and a grey prior or the choice of one. *Out*: `Seen`, all of the
 //! inputs' size. *Invariant*: what comes out is finite, or it is an error.
 //!
 //! The prior is the network's third input. The published models were trained towards the grey picture that a visual-saliency fusion makes

@@ -15,7 +15,7 @@ pub const GROUPS: [usize; 6] = [1, 2, 2, 1, 2, 2];
 pub const MAPS: [(&str, usize); 6] = [("reg", 2), ("height", 1), ("dim", 3), ("rot", 2), ("vel", 2), ("heatmap", 0)];
 const SHARED: usize = 64;
 
-/// The maps of one group, as in [`MAPS`].
+/// The maps of one group, as in `MAPS`.
 pub type GroupMaps = Vec<Tensor<4>>;
 
 /// The head.

@@ -27,7 +27,7 @@ pub struct Proposals {
     pub dense: Tensor<4>,
     /// Of each sample, by falling score.
     pub peaks: Vec<Vec<Peak>>,
-    /// As in [`BRANCHES`], each `[samples, n, proposals]`; centres in cells.
+    /// As in `BRANCHES`, each `[samples, n, proposals]`; centres in cells.
     pub branches: [Tensor<3>; 6],
     /// Surviving scores of all classes at each proposal's cell, `[samples, classes, proposals]`.
     pub query_scores: Tensor<3>,

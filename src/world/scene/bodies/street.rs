@@ -61,8 +61,14 @@ fn plate(s: &mut Shape, corners: usize, radius: f64, turn: f64, z: f64, x: f64, 
         })
         .collect();
     s.fan(&ring, face);
-    let back: Vec<P3> = ring.iter().rev().map(|p| [p[0] - 0.012, p[1], p[2]]).collect();
-    s.fan(&back, surface(Material::Metal, [150, 152, 152], face.tag));
+    let metal = surface(Material::Metal, [150, 152, 152], face.tag);
+    let behind = |p: &P3| [p[0] - 0.012, p[1], p[2]];
+    let back: Vec<P3> = ring.iter().rev().map(behind).collect();
+    s.fan(&back, metal);
+    // The rim, without which a steep look finds the inside of the front.
+    for (a, b) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+        s.quad([*a, behind(a), behind(b), *b], metal);
+    }
 }
 
 /// The shapes of signs.
