@@ -28,6 +28,8 @@ pub enum Class {
     Activation,
     /// Resizing.
     Resize,
+    /// Convolutions over occupied voxels only; multiply-adds of the pairs that exist.
+    Sparse,
     /// Operators of a network's own.
     Own,
 }

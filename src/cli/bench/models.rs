@@ -11,9 +11,6 @@ use serde::Serialize;
 use std::fmt;
 use std::time::Instant;
 
-/// Pictures smaller than this are for tests, not for timing.
-const LEAST_PIXELS: usize = 50_000;
-
 /// Arguments of `bench models`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -114,8 +111,11 @@ pub(super) fn models(args: &Args) -> Result {
     for card in cards {
         let sizes: Vec<[usize; 2]> = match args.size {
             Some(size) => vec![size],
-            None => card.gigamacs.iter().filter(|(h, w, _)| h * w >= LEAST_PIXELS).map(|(h, w, _)| [*w, *h]).collect(),
+            None => card.gigamacs.iter().map(|(h, w, _)| [*w, *h]).collect(),
         };
+        if sizes.is_empty() {
+            output::note(&format!("{} {}: not timed, it is for comparison with reference numbers only", card.name, card.preset));
+        }
         for size in sizes {
             match network(card, size, args, &device)? {
                 Some(row) => networks.push(row),
@@ -245,7 +245,8 @@ impl fmt::Display for Table {
         writeln!(f, "{}\n{}", self.machine.line(), self.device)?;
         for n in &self.networks {
             let (millions, giga) = (n.parameters as f64 / 1e6, n.macs as f64 / 1e9);
-            writeln!(f, "\n{} {} at {}x{}: {millions:.2} M parameters, {giga:.2} GMAC", n.network, n.preset, n.width, n.height)?;
+            let size = if n.height == 1 { format!("{} points", n.width) } else { format!("{}x{}", n.width, n.height) };
+            writeln!(f, "\n{} {} at {size}: {millions:.2} M parameters, {giga:.2} GMAC", n.network, n.preset)?;
             for t in &n.times {
                 let s = if t.threads == 1 { "" } else { "s" };
                 writeln!(f, "  {} thread{s}: {t}; {:.1} GMAC/s", t.threads, giga / t.median_ms * 1e3)?;

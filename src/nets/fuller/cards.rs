@@ -41,6 +41,8 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("view", "lss", "or depth_lss, which also sees the LiDAR points in each picture"),
     ("object_head", "transfusion", "or center, or none"),
     ("map_head", "true", "false for checkpoints of detection alone"),
+    ("lidar_encoder", "sparse", "or pillars, whose picture from above runs through a SECOND of its own"),
+    ("sensors", "both", "or lidar: no camera branch and no fuser, as in the published LiDAR networks"),
 ];
 const PAPER: &str = "Huang et al., FULLER: Unified Multi-modality Multi-task 3D Perception via Multi-level Gradient Calibration, ICCV 2023, arXiv 2307.16617; \
      network: Liu et al., BEVFusion, ICRA 2023, arXiv 2205.13542";

@@ -14,10 +14,13 @@ mod config;
 pub mod decode;
 mod decoder;
 mod depth_image;
+mod example;
 mod fixture;
 mod frustum;
 mod hash;
 mod input;
+mod kinds;
+mod lidar;
 pub mod losses;
 mod map_head;
 mod peaks;
@@ -33,29 +36,31 @@ mod voxel;
 pub use assign::assign;
 pub use cards::{CARD_BASE, CARD_FIXTURE, CARD_TINY};
 pub use center_head::{GROUPS, GroupMaps};
-pub use config::{Extents, FullerConfig, ObjectKind, ViewKind};
+pub use config::{Extents, FullerConfig};
 pub use decode::{Detected, Suppression};
 pub use depth_image::landings;
+pub use example::{synthetic_rig, synthetic_sweep};
 pub use fixture::FixtureNet;
 pub use frustum::CameraGeometry;
+pub use kinds::{Level, LidarKind, ObjectKind, Rescale, Sensors, ViewKind};
 pub use map_head::MAP_CLASSES;
-pub use timing::{Side, Trial, synthetic_rig, synthetic_sweep};
+pub use timing::{Side, Trial};
 pub use transfusion::Proposals;
 pub use view::Rig;
 pub use voxel::{Cloud, POINT, VoxelRule, Voxels};
 
 use super::blocks::ConvNorm;
 use super::loader::{Loader, Report};
-use super::{Card, Inputs, Model, Origin, Taps};
-use crate::types::{Error, Result, num};
+use super::{Card, Inputs, Model, Named, Origin, Taps};
+use crate::types::{Error, Result};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use camera::CameraEncoder;
 use center_head::CenterHead;
 use decoder::Decoder;
 use input::Scene;
+use lidar::Lidar;
 use map_head::MapHead;
-use sparse::SparseEncoder;
 use transfusion::TransFusion;
 use view::View;
 
@@ -85,21 +90,13 @@ pub struct Findings {
 pub struct Fuller {
     card: &'static Card,
     config: FullerConfig,
-    camera: CameraEncoder,
-    view: View,
-    lidar: SparseEncoder,
-    voxels: VoxelRule,
-    fuser: ConvNorm,
-    decoder: Decoder,
+    camera: Option<(CameraEncoder, View)>,
+    lidar: Lidar,
+    fuser: Option<ConvNorm>,
+    decoder: Option<Decoder>,
     object: Option<ObjectHead>,
     map: Option<MapHead>,
     device: Device,
-}
-
-/// The cells that a configuration cuts space into.
-fn rule_of(e: &Extents, size: [f64; 3], grid: [usize; 3], max_points: usize, max_voxels: usize) -> VoxelRule {
-    let [x, y, z, ..] = e.point_range.map(num::f32);
-    VoxelRule { low: [x, y, z], size: size.map(num::f32), grid, max_points, max_voxels }
 }
 
 impl Fuller {
@@ -118,26 +115,29 @@ impl Fuller {
 
     fn assemble(loader: &mut Loader, card: &'static Card, config: FullerConfig) -> Self {
         let e = &config.extents;
-        let camera = CameraEncoder::load(loader, &config);
-        let prefix = "encoders.camera.vtransform.";
-        let view = match e.view {
-            ViewKind::Lss => View::lss(loader, prefix, &config, None),
-            ViewKind::DepthLss => View::depth_lss(loader, prefix, &config, None),
-        };
+        let camera = (e.sensors == Sensors::Both).then(|| {
+            let prefix = "encoders.camera.vtransform.";
+            let encoder = CameraEncoder::load(loader, &config);
+            let view = match e.view {
+                ViewKind::Lss => View::lss(loader, prefix, &config, None),
+                ViewKind::DepthLss => View::depth_lss(loader, prefix, &config, None),
+            };
+            (encoder, view)
+        });
+        let lidar = Lidar::load(loader, &config);
+        let trunk = matches!((e.sensors, e.lidar_encoder), (Sensors::Both, _) | (_, LidarKind::Sparse));
+        let width = if camera.is_some() { config.fused } else { config.lidar_channels() };
         let object = match e.object_head {
             ObjectKind::Transfusion => Some(ObjectHead::TransFusion(Box::new(TransFusion::load(loader, &config)))),
             ObjectKind::Center => Some(ObjectHead::Center(Box::new(CenterHead::load(loader, &config)))),
             ObjectKind::None => None,
         };
-        let voxels = rule_of(e, e.voxel_size, config.voxel_grid(), e.max_points_per_voxel, e.max_voxels);
         Self {
             card,
+            fuser: camera.is_some().then(|| decoder::fuser(loader, &config)),
+            decoder: trunk.then(|| Decoder::load(loader, "decoder.", width, &config.second, config.neck)),
             camera,
-            view,
-            lidar: SparseEncoder::load(loader, "encoders.lidar.backbone.", &config),
-            voxels,
-            fuser: decoder::fuser(loader, &config),
-            decoder: Decoder::load(loader, &config),
+            lidar,
             object,
             map: e.map_head.then(|| MapHead::load(loader, &config)),
             device: loader.device().clone(),
@@ -168,25 +168,37 @@ impl Fuller {
         samples: usize,
         taps: &mut Taps,
     ) -> Result<Tensor<4>> {
-        let Some((images, rig)) = images else { return Ok(self.view.empty(samples, &self.device)) };
-        let features = self.camera.forward(images, taps);
+        let Some((encoder, view)) = &self.camera else {
+            return Err(Error::mismatch("`sensors = \"both\"`, for pictures", "a network of a LiDAR alone", NAME));
+        };
+        let Some((images, rig)) = images else { return Ok(view.empty(samples, &self.device)) };
+        let features = encoder.forward(images, taps);
         let [_, _, rows, columns] = features.dims();
-        self.view.tap_geometry(rig, [rows, columns], &self.device, taps);
-        self.view.forward(features, rig, clouds, taps)
+        view.tap_geometry(rig, [rows, columns], &self.device, taps);
+        view.forward(features, rig, clouds, taps)
     }
 
-    /// The LiDAR branch, `[samples, 2 * channels, X, Y]`.
+    /// The LiDAR branch, `[samples, channels, X, Y]`.
     pub fn lidar_features(&self, clouds: &[Cloud], taps: &mut Taps) -> Tensor<4> {
-        let voxels: Vec<Voxels> = clouds.iter().map(|c| self.voxels.apply(&c.points, false)).collect();
-        input::tap_voxels(&voxels, taps);
-        self.lidar.forward(self.lidar.sites(&voxels), clouds.len(), &self.device, taps)
+        self.lidar.forward(clouds, &self.device, taps)
     }
 
-    /// Both ground plans to the one that the heads read.
-    pub fn trunk(&self, camera: Tensor<4>, lidar: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
-        let fused = self.fuser.forward(Tensor::cat(vec![camera, lidar], 1));
-        taps.tap("fuser.out", || fused.clone());
-        let out = self.decoder.forward(fused, taps);
+    /// Both ground plans, or the LiDAR's alone, to the one that the heads read.
+    pub fn trunk(&self, camera: Option<Tensor<4>>, lidar: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
+        let fused = match (&self.fuser, camera) {
+            (Some(fuser), Some(camera)) => {
+                let fused = fuser.forward(Tensor::cat(vec![camera, lidar], 1));
+                taps.tap("fuser.out", || fused.clone());
+                fused
+            }
+            _ => lidar,
+        };
+        self.decode(fused, taps)
+    }
+
+    fn decode(&self, fused: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
+        let Some(decoder) = &self.decoder else { return fused };
+        let out = decoder.forward(fused, taps, "decoder.");
         taps.tap("decoder.neck.out", || out.clone());
         out
     }
@@ -217,7 +229,8 @@ impl Fuller {
         {
             return Err(Error::mismatch(format!("{} clouds, one a sample", rig.count[0]), samples.to_string(), "FULLER"));
         }
-        let camera = self.camera_features(images, clouds, samples, taps)?;
+        let seen = images.is_some() || self.camera.is_some();
+        let camera = seen.then(|| self.camera_features(images, clouds, samples, taps)).transpose()?;
         let lidar = self.lidar_features(clouds, taps);
         self.heads(self.trunk(camera, lidar, taps), taps, "object")
     }
@@ -244,5 +257,11 @@ impl Model for Fuller {
         let scene = Scene::read(inputs)?;
         let found = self.forward(scene.images(), &scene.clouds, taps)?;
         input::write(self, &found, taps)
+    }
+
+    fn example(&self, height: usize, width: usize) -> Option<Named> {
+        let both = example::example(height, width);
+        let seen = |name: &str| self.camera.is_some() || name.starts_with("points.");
+        Some(both.into_iter().filter(|(name, _)| seen(name)).collect())
     }
 }

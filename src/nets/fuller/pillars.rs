@@ -3,12 +3,14 @@
 //! *In*: clouds. *Out*: per pillar 64 features in order of first touch, and `[samples, 64, X, Y]`. *Invariant*: as published, the rows that
 //! pad a pillar to its full count take part in both maxima. Lang et al., "PointPillars", CVPR 2019.
 
+use super::FullerConfig;
+use super::lidar::rule_of;
 use super::voxel::{Cloud, POINT, VoxelRule, Voxels};
-use super::{FullerConfig, rule_of};
 use crate::nets::blocks::batch_norm;
+use crate::nets::blocks::ops::{linear, relu};
 use crate::nets::loader::{Init, Loader};
+use crate::nets::profile::{Class, operator};
 use crate::types::num;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
 const EPSILON: f64 = 1e-3;
@@ -36,7 +38,7 @@ impl Layer {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [pillars, rows, inputs] = x.dims();
         let [outputs] = self.bias.dims();
-        let y = x.reshape([pillars * rows, inputs]).matmul(self.weight.clone()) + self.bias.clone().unsqueeze();
+        let y = linear(x.reshape([pillars * rows, inputs]), self.weight.clone(), Some(self.bias.clone()));
         relu(y).reshape([pillars, rows, outputs])
     }
 }
@@ -72,6 +74,12 @@ impl Pillars {
         let highest = x.clone().max_dim(1).repeat_dim(1, self.rule.max_points);
         let x = second.forward(Tensor::cat(vec![x, highest], 2));
         Some((x.max_dim(1).reshape([count, CHANNELS]), pillars))
+    }
+
+    /// The picture from above of all clouds, `[samples, 64, X, Y]`.
+    pub(super) fn forward(&self, clouds: &[Cloud], device: &Device) -> Tensor<4> {
+        let encoded: Vec<_> = clouds.iter().map(|cloud| self.encode(cloud, device)).collect();
+        operator(Class::Own, 0, || self.canvas(&encoded, device))
     }
 
     /// The points with their offsets from the pillar's mean and centre, padded with zeros.
