@@ -22,6 +22,10 @@ import sys
 import tempfile
 import time
 
+# Threads that wait by turning round and round take the cores from whatever else runs, their own work included.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
+
 import numpy as np
 import torch
 
@@ -62,6 +66,7 @@ def sessions(net, folder, threads):
         return None, str(reason)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     found = {}
     for name, given in net.seen.items():
         path = f"{folder}/{name}.onnx"

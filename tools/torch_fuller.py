@@ -17,9 +17,9 @@ PRESETS = {
                  second=((128, 5, 1), (256, 5, 2)), neck=256, pillar=((64, 3, 2), (128, 5, 2), (256, 5, 2)), pillar_neck=128, hidden=128, feed=256,
                  branch=64, map_hidden=512, voxel=(0.1, 0.1, 0.2), max_voxels=120000, column=(0.2, 0.2, 8.0), max_pillars=60000,
                  bev=(-51.2, 51.2, 0.4), depth=(1.0, 60.0, 0.5), proposals=200, map=(-50.0, 50.0, 0.5)),
-    "tiny": dict(embedding=24, depths=(2, 2, 2, 2), heads=(2, 3, 6, 12), pyramid=48, context=16, sparse=(8, 8, 16, 32), fused=48,
-                 second=((32, 2, 1), (48, 2, 2)), neck=32, pillar=((32, 1, 2), (48, 2, 2), (64, 2, 2)), pillar_neck=24, hidden=40, feed=80,
-                 branch=24, map_hidden=24, voxel=(0.2, 0.2, 0.2), max_voxels=30000, column=(0.4, 0.4, 8.0), max_pillars=20000,
+    "tiny": dict(embedding=24, depths=(2, 2, 2, 2), heads=(2, 3, 6, 12), pyramid=48, context=16, sparse=(8, 8, 16, 24), fused=40,
+                 second=((28, 2, 1), (40, 2, 2)), neck=32, pillar=((32, 1, 2), (48, 2, 2), (64, 2, 2)), pillar_neck=24, hidden=40, feed=80,
+                 branch=24, map_hidden=16, voxel=(0.2, 0.2, 0.2), max_voxels=30000, column=(0.4, 0.4, 8.0), max_pillars=20000,
                  bev=(-51.2, 51.2, 0.8), depth=(1.0, 60.0, 1.0), proposals=100, map=(-50.0, 50.0, 1.0)),
 }
 SIZES = {"base": (704, 256), "tiny": (176, 64)}
