@@ -95,12 +95,15 @@ fn pillars_and_a_lidar_alone_are_choices() {
     let heads = ["lidar = 'top'\ncameras = ['left']", "lidar = 'top'"];
     let all = [one(heads[0], "", &both), one(heads[0], PILLARS, &both), one(heads[1], "sensors = 'lidar'", &["top"])];
     let alone = one(heads[1], &format!("sensors = 'lidar'\n{PILLARS}"), &["top"]);
-    let all: Vec<Arc<Vec<Box3>>> = all.into_iter().chain([alone]).map(|b| b.unwrap()).collect();
+    let seen = one("cameras = ['left']", "sensors = 'camera'", &["left"]);
+    let all: Vec<Arc<Vec<Box3>>> = all.into_iter().chain([alone, seen]).map(|b| b.unwrap()).collect();
     for (i, a) in all.iter().enumerate() {
         assert!(!a.is_empty() && all.iter().skip(i + 1).all(|b| a != b));
     }
     let said = one(heads[0], "sensors = 'lidar'", &both).unwrap_err().to_string();
-    assert!(said.contains("sensors = \"both\""), "{said}");
+    assert!(said.contains("for pictures"), "{said}");
+    let said = one(heads[0], "sensors = 'camera'", &both).unwrap_err().to_string();
+    assert!(said.contains("for points"), "{said}");
 }
 
 #[test]

@@ -98,8 +98,9 @@ def case(text, args, folder):
     peers.write(f"{folder}/w.safetensors", state)
     peers.fill(net, state)
     given = peer.example(width, height, 1, batch=args.batch)
-    if keys.get("sensors") == "lidar":
-        given = {n: a for n, a in given.items() if n.startswith("points.")}
+    only = keys.get("sensors")
+    if only in ("lidar", "camera"):
+        given = {n: a for n, a in given.items() if n.startswith("points.") == (only == "lidar")}
     peers.write(f"{folder}/in.safetensors", given)
     tensors = {n: torch.from_numpy(a) for n, a in given.items()}
     order = getattr(peer, "ordered", lambda found: found)

@@ -15,11 +15,11 @@ from torch_peers import Named, attend, image_of, tokens_of
 PRESETS = {
     "base": dict(embedding=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), pyramid=256, context=80, sparse=(16, 32, 64, 128), fused=256,
                  second=((128, 5, 1), (256, 5, 2)), neck=256, pillar=((64, 3, 2), (128, 5, 2), (256, 5, 2)), pillar_neck=128, hidden=128, feed=256,
-                 branch=64, map_hidden=512, voxel=(0.1, 0.1, 0.2), max_voxels=120000, column=(0.2, 0.2, 8.0), max_pillars=60000,
+                 branch=64, map_hidden=512, residual=(160, 320, 640), voxel=(0.1, 0.1, 0.2), max_voxels=120000, column=(0.2, 0.2, 8.0), max_pillars=60000,
                  bev=(-51.2, 51.2, 0.4), depth=(1.0, 60.0, 0.5), proposals=200, map=(-50.0, 50.0, 0.5)),
     "tiny": dict(embedding=24, depths=(2, 2, 2, 2), heads=(2, 3, 6, 12), pyramid=48, context=16, sparse=(8, 8, 16, 24), fused=40,
                  second=((28, 2, 1), (40, 2, 2)), neck=32, pillar=((32, 1, 2), (48, 2, 2), (64, 2, 2)), pillar_neck=24, hidden=40, feed=80,
-                 branch=24, map_hidden=16, voxel=(0.2, 0.2, 0.2), max_voxels=30000, column=(0.4, 0.4, 8.0), max_pillars=20000,
+                 branch=24, map_hidden=16, residual=(24, 32, 48), voxel=(0.2, 0.2, 0.2), max_voxels=30000, column=(0.4, 0.4, 8.0), max_pillars=20000,
                  bev=(-51.2, 51.2, 0.8), depth=(1.0, 60.0, 1.0), proposals=100, map=(-50.0, 50.0, 1.0)),
 }
 SIZES = {"base": (704, 256), "tiny": (176, 64)}
@@ -45,9 +45,12 @@ class Net(Named):
         super().__init__()
         p = self.p = PRESETS[preset]
         self.view, self.lidar, self.sensors = view, lidar, sensors
-        if sensors == "both":
+        if sensors != "lidar":
             self.camera_layers(p)
-        if lidar == "sparse":
+        if sensors == "camera":
+            self.residual_layers(p)
+            width = p["fused"]
+        elif lidar == "sparse":
             self.sparse_layers(p)
             width = 2 * p["sparse"][3]
         else:
@@ -57,7 +60,7 @@ class Net(Named):
             self.conv("fuser.0", p["context"] + width, p["fused"], 3, bias=False)
             self.put("fuser.1", nn.BatchNorm2d(p["fused"]))
             width = p["fused"]
-        if sensors == "both" or lidar == "sparse":
+        if sensors == "both" or sensors == "lidar" and lidar == "sparse":
             self.second("decoder.", width, p["second"], p["neck"])
             width = 2 * p["neck"]
         self.head_layers(p, width)
@@ -127,6 +130,34 @@ class Net(Named):
             self.linear(f"{n}{k}.linear", inputs, outputs, bias=False)
             self.put(f"{n}{k}.norm", nn.BatchNorm1d(outputs, EPS))
         self.second("decoder." if self.sensors == "lidar" else "encoders.lidar.second.", 64, p["pillar"], p["pillar_neck"])
+
+    def residual_layers(self, p):
+        inputs, n = p["context"], "decoder.backbone."
+        for i, (outputs, stride) in enumerate(zip(p["residual"], (2, 2, 1))):
+            for b in range(2):
+                first = b == 0
+                self.block(f"{n}{i}.{b}.", inputs, outputs, 3, stride if first else 1, names=("conv1", "bn1"))
+                self.block(f"{n}{i}.{b}.", outputs, outputs, 3, names=("conv2", "bn2"))
+                if first and (stride != 1 or inputs != outputs):
+                    self.block(f"{n}{i}.{b}.downsample.", inputs, outputs, 1, stride, names=(0, 1))
+                inputs = outputs
+        fine, _, coarse = p["residual"]
+        for name, inputs, kernel, at in (("fuse", coarse + fine, 1, 0), ("fuse", p["fused"], 3, 3), ("upsample", p["fused"], 3, 1)):
+            self.block(f"decoder.neck.{name}.", inputs, p["fused"], kernel, names=(at, at + 1))
+
+    def residual(self, x):
+        n, maps = "decoder.backbone.", []
+        for i in range(3):
+            for b in range(2):
+                m = f"{n}{i}.{b}."
+                y = self.at(f"{m}bn2")(self.at(f"{m}conv2")(self.run(x, m, ("conv1", "bn1"))))
+                around = self.at(f"{m}downsample.1")(self.at(f"{m}downsample.0")(x)) if self.at(f"{m}downsample") is not None else x
+                x = F.relu(y + around)
+            maps.append(x)
+        up = lambda x, size: F.interpolate(x, size=size, mode="bilinear", align_corners=True)
+        x = torch.cat([up(x, maps[0].shape[2:]), maps[0]], 1)
+        x = self.run(self.run(x, "decoder.neck.fuse.", (0, 1)), "decoder.neck.fuse.", (3, 4))
+        return self.run(up(x, [2 * s for s in x.shape[2:]]), "decoder.neck.upsample.", (1, 2))
 
     def second(self, n, inputs, levels, outputs):
         rescale = {2: ("same", "double"), 3: ("half", "same", "double")}[len(levels)]
@@ -361,6 +392,8 @@ class Net(Named):
     def trunk(self, *plans):
         """From the ground plans, the camera's first, to the one that the heads read."""
         x = plans[-1]
+        if self.sensors == "camera":
+            return self.residual(x)
         if self.sensors == "both":
             x = F.relu(self.at("fuser.1")(self.at("fuser.0")(torch.cat(plans, 1))))
         # As published, SECOND over the pillars is the decoder itself.
@@ -416,15 +449,18 @@ class Net(Named):
         return dense, found, heat.gather(2, cell[:, None].expand(-1, CLASSES, -1)), kind, cell
 
     def forward(self, given):
-        columns = torch.stack([given[f"points.{axis}"] for axis in ("x", "y", "z", "intensity", "time")], -1)
-        clouds = list(columns.reshape(-1, *columns.shape[-2:]))
-        camera = self.lift(self.part("picture", given["img"].flatten(0, 1)), given, clouds) if self.sensors == "both" else None
-        if self.lidar == "sparse":
-            lidar = self.voxels(clouds)
-        else:
+        clouds, plans = None, []
+        if "points.x" in given:
+            columns = torch.stack([given[f"points.{axis}"] for axis in ("x", "y", "z", "intensity", "time")], -1)
+            clouds = list(columns.reshape(-1, *columns.shape[-2:]))
+        if self.sensors != "lidar":
+            plans.append(self.lift(self.part("picture", given["img"].flatten(0, 1)), given, clouds))
+        if self.sensors != "camera" and self.lidar == "sparse":
+            plans.append(self.voxels(clouds))
+        elif self.sensors != "camera":
             name = "decoder." if self.sensors == "lidar" else "encoders.lidar.second."
-            lidar = self.plan(self.pillars(clouds), name, self.p["pillar"])
-        x = self.part("trunk", *([camera, lidar] if camera is not None else [lidar]))
+            plans.append(self.plan(self.pillars(clouds), name, self.p["pillar"]))
+        x = self.part("trunk", *plans)
         dense, found, scores, kind, cell = self.objects(x)
         rows = {f"object.{name}": t for name, t in found.items()}
         return {"map.prob": self.part("map", x), "object.dense_heatmap": dense, **rows, "object.query_heatmap_score": scores,

@@ -60,7 +60,7 @@ impl Surround {
         let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), -FRAC_PI_2);
         let mount = Isometry3::from_parts(Translation3::from(USUAL_MOUNT), turn);
         let layers = Arc::new(MAP_CLASSES.map(str::to_owned).to_vec());
-        Self { network, device, image, score, threshold, suppression: Suppression::default(), layers, mount }
+        Self { suppression: network.suppression(), network, device, image, score, threshold, layers, mount }
     }
 
     /// Boxes and map.

@@ -54,8 +54,10 @@ pub struct Extents {
     pub map_head: bool,
     /// `sparse` or `pillars`.
     pub lidar_encoder: LidarKind,
-    /// `both` or `lidar`.
+    /// `both`, `lidar` or `camera`.
     pub sensors: Sensors,
+    /// Channels of a camera-only network's three decoder stages.
+    pub camera_decoder: [usize; 3],
 }
 
 /// All sizes.
@@ -130,6 +132,7 @@ impl FullerConfig {
             map_head: true,
             lidar_encoder: LidarKind::Sparse,
             sensors: Sensors::Both,
+            camera_decoder: [160, 320, 640],
         },
     };
 
@@ -159,6 +162,7 @@ impl FullerConfig {
             proposals: 100,
             map_x: [-50.0, 50.0, 1.0],
             map_y: [-50.0, 50.0, 1.0],
+            camera_decoder: [24, 32, 48],
             ..Self::BASE.extents
         },
     };
@@ -199,6 +203,9 @@ impl FullerConfig {
             }
         }
         let counts = [e.max_points_per_voxel, e.max_voxels, e.max_points_per_pillar, e.max_pillars, e.proposals, e.center_head_max];
+        if e.camera_decoder.iter().any(|n| !(1..=4096).contains(n)) {
+            return Err(Error::mismatch("1 to 4096 channels", format!("{:?}", e.camera_decoder), "camera_decoder"));
+        }
         let depths = steps(e.camera_depth);
         let map = self.map_grid();
         if counts.iter().any(|n| !(1..=10_000_000).contains(n))
@@ -275,6 +282,7 @@ impl FullerConfig {
     /// Channels of the ground plan that the heads read.
     pub const fn head_channels(&self) -> usize {
         match (self.extents.sensors, self.extents.lidar_encoder) {
+            (Sensors::Camera, _) => self.fused,
             // As published, SECOND over the pillars is the decoder itself.
             (Sensors::Lidar, LidarKind::Pillars) => self.lidar_channels(),
             _ => self.second.len() * self.neck,

@@ -44,6 +44,8 @@ pub enum Sensors {
     Both,
     /// A LiDAR alone: no camera branch, no fuser.
     Lidar,
+    /// Cameras alone: no LiDAR branch, no fuser, a residual decoder.
+    Camera,
 }
 
 /// One level of SECOND, and what SECONDFPN makes of it.

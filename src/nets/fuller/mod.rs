@@ -26,6 +26,7 @@ mod map_head;
 mod peaks;
 mod pillars;
 mod pool;
+mod residual;
 mod sparse;
 pub mod targets;
 mod timing;
@@ -61,6 +62,7 @@ use decoder::Decoder;
 use input::Scene;
 use lidar::Lidar;
 use map_head::MapHead;
+use residual::ResidualDecoder;
 use transfusion::TransFusion;
 use view::View;
 
@@ -72,6 +74,17 @@ pub const NAME: &str = "fuller";
 enum ObjectHead {
     TransFusion(Box<TransFusion>),
     Center(Box<CenterHead>),
+}
+
+/// From the ground plans to the one that the heads read.
+#[derive(Debug)]
+enum Trunk {
+    /// SECOND and SECONDFPN.
+    Second(Decoder),
+    /// Of cameras alone.
+    Residual(ResidualDecoder),
+    /// Pillars alone bring their own.
+    None,
 }
 
 /// What the heads say.
@@ -91,9 +104,9 @@ pub struct Fuller {
     card: &'static Card,
     config: FullerConfig,
     camera: Option<(CameraEncoder, View)>,
-    lidar: Lidar,
+    lidar: Option<Lidar>,
     fuser: Option<ConvNorm>,
-    decoder: Option<Decoder>,
+    decoder: Trunk,
     object: Option<ObjectHead>,
     map: Option<MapHead>,
     device: Device,
@@ -115,7 +128,7 @@ impl Fuller {
 
     fn assemble(loader: &mut Loader, card: &'static Card, config: FullerConfig) -> Self {
         let e = &config.extents;
-        let camera = (e.sensors == Sensors::Both).then(|| {
+        let camera = (e.sensors != Sensors::Lidar).then(|| {
             let prefix = "encoders.camera.vtransform.";
             let encoder = CameraEncoder::load(loader, &config);
             let view = match e.view {
@@ -124,9 +137,14 @@ impl Fuller {
             };
             (encoder, view)
         });
-        let lidar = Lidar::load(loader, &config);
-        let trunk = matches!((e.sensors, e.lidar_encoder), (Sensors::Both, _) | (_, LidarKind::Sparse));
-        let width = if camera.is_some() { config.fused } else { config.lidar_channels() };
+        let lidar = (e.sensors != Sensors::Camera).then(|| Lidar::load(loader, &config));
+        let mut second = |width| Trunk::Second(Decoder::load(loader, "decoder.", width, &config.second, config.neck));
+        let decoder = match (e.sensors, e.lidar_encoder) {
+            (Sensors::Both, _) => second(config.fused),
+            (Sensors::Lidar, LidarKind::Sparse) => second(config.lidar_channels()),
+            (Sensors::Lidar, LidarKind::Pillars) => Trunk::None,
+            (Sensors::Camera, _) => Trunk::Residual(ResidualDecoder::load(loader, &config)),
+        };
         let object = match e.object_head {
             ObjectKind::Transfusion => Some(ObjectHead::TransFusion(Box::new(TransFusion::load(loader, &config)))),
             ObjectKind::Center => Some(ObjectHead::Center(Box::new(CenterHead::load(loader, &config)))),
@@ -134,8 +152,8 @@ impl Fuller {
         };
         Self {
             card,
-            fuser: camera.is_some().then(|| decoder::fuser(loader, &config)),
-            decoder: trunk.then(|| Decoder::load(loader, "decoder.", width, &config.second, config.neck)),
+            fuser: (e.sensors == Sensors::Both).then(|| decoder::fuser(loader, &config)),
+            decoder,
             camera,
             lidar,
             object,
@@ -179,26 +197,32 @@ impl Fuller {
     }
 
     /// The LiDAR branch, `[samples, channels, X, Y]`.
-    pub fn lidar_features(&self, clouds: &[Cloud], taps: &mut Taps) -> Tensor<4> {
-        self.lidar.forward(clouds, &self.device, taps)
+    ///
+    /// # Errors
+    /// The network has cameras alone.
+    pub fn lidar_features(&self, clouds: &[Cloud], taps: &mut Taps) -> Result<Tensor<4>> {
+        let Some(lidar) = &self.lidar else {
+            return Err(Error::mismatch("`sensors = \"both\"`, for points", "a network of cameras alone", NAME));
+        };
+        Ok(lidar.forward(clouds, &self.device, taps))
     }
 
-    /// Both ground plans, or the LiDAR's alone, to the one that the heads read.
-    pub fn trunk(&self, camera: Option<Tensor<4>>, lidar: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
-        let fused = match (&self.fuser, camera) {
-            (Some(fuser), Some(camera)) => {
-                let fused = fuser.forward(Tensor::cat(vec![camera, lidar], 1));
-                taps.tap("fuser.out", || fused.clone());
-                fused
-            }
-            _ => lidar,
-        };
+    /// Both ground plans, the camera's first, or that of the only sensor, to the one that the heads read.
+    pub fn trunk(&self, plans: Vec<Tensor<4>>, taps: &mut Taps) -> Tensor<4> {
+        let mut fused = Tensor::cat(plans, 1);
+        if let Some(fuser) = &self.fuser {
+            fused = fuser.forward(fused);
+            taps.tap("fuser.out", || fused.clone());
+        }
         self.decode(fused, taps)
     }
 
     fn decode(&self, fused: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
-        let Some(decoder) = &self.decoder else { return fused };
-        let out = decoder.forward(fused, taps, "decoder.");
+        let out = match &self.decoder {
+            Trunk::Second(decoder) => decoder.forward(fused, taps, "decoder."),
+            Trunk::Residual(decoder) => decoder.forward(fused, taps),
+            Trunk::None => return fused,
+        };
         taps.tap("decoder.neck.out", || out.clone());
         out
     }
@@ -229,10 +253,21 @@ impl Fuller {
         {
             return Err(Error::mismatch(format!("{} clouds, one a sample", rig.count[0]), samples.to_string(), "FULLER"));
         }
-        let seen = images.is_some() || self.camera.is_some();
-        let camera = seen.then(|| self.camera_features(images, clouds, samples, taps)).transpose()?;
-        let lidar = self.lidar_features(clouds, taps);
-        self.heads(self.trunk(camera, lidar, taps), taps, "object")
+        // Points in the pictures are part of depth-aware lifting, also without a LiDAR branch.
+        let points = clouds.iter().any(|c| !c.points.is_empty()) && self.config.extents.view == ViewKind::Lss;
+        let mut plans = Vec::with_capacity(2);
+        if images.is_some() || self.camera.is_some() {
+            plans.push(self.camera_features(images, clouds, samples, taps)?);
+        }
+        if points || self.lidar.is_some() {
+            plans.push(self.lidar_features(clouds, taps)?);
+        }
+        self.heads(self.trunk(plans, taps), taps, "object")
+    }
+
+    /// How CenterHead's boxes are thinned out where nobody says otherwise: as the published networks of these sensors do.
+    pub const fn suppression(&self) -> Suppression {
+        if matches!(self.config.extents.sensors, Sensors::Camera) { Suppression::Mixed } else { Suppression::Circle }
     }
 
     /// The boxes of each sample.
@@ -261,7 +296,7 @@ impl Model for Fuller {
 
     fn example(&self, height: usize, width: usize) -> Option<Named> {
         let both = example::example(height, width);
-        let seen = |name: &str| self.camera.is_some() || name.starts_with("points.");
+        let seen = |name: &str| if name.starts_with("points.") { self.lidar.is_some() } else { self.camera.is_some() };
         Some(both.into_iter().filter(|(name, _)| seen(name)).collect())
     }
 }

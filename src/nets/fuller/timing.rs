@@ -33,7 +33,7 @@ fn host<const D: usize>(t: Tensor<D>) -> Result<Vec<f32>> {
 
 impl Fuller {
     fn voxel_path(&self) -> Result<&(SparseEncoder, VoxelRule)> {
-        self.lidar.sparse().ok_or_else(|| Error::mismatch("`lidar_encoder = \"sparse\"`", "pillars", NAME))
+        self.lidar.as_ref().and_then(|l| l.sparse()).ok_or_else(|| Error::mismatch("`lidar_encoder = \"sparse\"`", "pillars", NAME))
     }
 
     /// BEV pooling of a rig's images from the depth net's output to the summed map: geometry, softmax, lifting, summing.
