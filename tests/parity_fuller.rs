@@ -208,6 +208,44 @@ fn batch(samples: usize, cameras: usize, points: usize, first: usize) -> Named {
     named
 }
 
+/// Networks that the published fixture does not hold, against `tools/torch_fuller.py variants`, an own PyTorch definition.
+#[test]
+fn pillars_and_networks_of_one_sensor_agree_with_an_independent_definition() {
+    let device = support::device();
+    let expected = Weights::read(&support::fixture("fuller/variants.safetensors")).unwrap().tensors;
+    let grid = "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\ncamera_bev_x = [-12.8, 12.8, 0.8]\n\
+         camera_bev_y = [-12.8, 12.8, 0.8]\nproposals = 20\nmap_x = [-10, 10, 1]\nmap_y = [-10, 10, 1]";
+    let variants = [
+        ("pillars", "lidar_encoder = 'pillars'"),
+        ("pillars_alone", "lidar_encoder = 'pillars'\nsensors = 'lidar'"),
+        ("lidar", "sensors = 'lidar'"),
+        ("camera", "sensors = 'camera'"),
+        ("depth_lss", "view = 'depth_lss'"),
+    ];
+    for (name, keys) in variants {
+        let changes: toml::Table = format!("{grid}\n{keys}").parse().unwrap();
+        let (_, report) = build_with("fuller", "tiny", Origin::Seed(1), &changes, &device).unwrap();
+        let tensors = support::by_rule(&report.parameters, 2);
+        let origin = Origin::Memory(Box::new(Weights { tensors, place: "seed 2".to_owned() }));
+        let (model, report) = build_with("fuller", "tiny", origin, &changes, &device).unwrap();
+        assert!(report.is_complete(), "{report}");
+        let mut named = batch(1, 3, 900, 1);
+        named.retain(|input, _| match name {
+            "pillars_alone" | "lidar" => input.starts_with("points."),
+            "camera" => !input.starts_with("points."),
+            _ => true,
+        });
+        let found = forward(model.as_ref(), &named, &TapChoice::None, &device).unwrap();
+        for output in ["map.prob", "object.dense_heatmap"] {
+            let wanted = &expected[&format!("{name}/{output}")];
+            assert_eq!(found[output].shape(), wanted.shape());
+            let (count, worst) = beyond(&found[output], wanted, 1);
+            println!("{name:14} {output:22} {worst:.1e}");
+            assert_eq!(count, 0, "{name} {output}: off by {worst:e}");
+        }
+    }
+}
+
 #[test]
 fn other_sizes_and_batches_work_and_samples_do_not_mix() {
     let (model, device) = (small(), Device::flex());

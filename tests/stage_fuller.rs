@@ -149,4 +149,9 @@ fn the_tracker_follows_a_car_through_the_stage() {
         }
     }
     assert!(numbers.iter().all(|n| *n == numbers[0]), "{numbers:?}");
+    // A sensor's annotations are followed by its name.
+    let mut stage = toml::from_str::<TrackConfig>("boxes = 'truth'").unwrap().build().unwrap();
+    let annotated = packet(vec![("truth".to_owned(), Payload::Boxes(Arc::new(vec![car(3.0)])))], &["truth"], 0.0);
+    let tracked = run(&mut stage, annotated).unwrap();
+    assert!(matches!(&tracked.outcomes[..], [(_, Outcome::Boxes3(boxes))] if boxes.len() == 1 && boxes[0].track.is_some()));
 }

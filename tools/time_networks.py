@@ -103,10 +103,10 @@ def case(text, args, folder):
         given = {n: a for n, a in given.items() if n.startswith("points.") == (only == "lidar")}
     peers.write(f"{folder}/in.safetensors", given)
     tensors = {n: torch.from_numpy(a) for n, a in given.items()}
-    order = getattr(peer, "ordered", lambda found: found)
+    matched = getattr(peer, "matched", lambda found, expected: (found, expected))
     expected = {n: np.asarray(t) for n, t in peer.call(net, tensors).items()}
     ours(args, network, preset, folder, 1, keys)
-    off = worst(order(peers.read(f"{folder}/ours.safetensors")), expected)
+    off = worst(*matched(peers.read(f"{folder}/ours.safetensors"), expected))
     row = {"case": text, "width": width, "height": height, "batch": args.batch, "threads": args.threads, "differences": off, "times": {}}
     if args.check:
         return row

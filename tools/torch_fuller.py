@@ -1,4 +1,7 @@
+#!/usr/bin/env python3
 """FULLER's network (BEVFusion's) in PyTorch, written from its description, to check and to time the program's own against.
+
+    torch_fuller.py variants OUT.safetensors      heat map and map layers of `tiny`'s variants on a small grid, for tests/parity_fuller.rs
 
 Sparse convolutions are gather, matrix product and scatter-add (`time_sparse.py` finds the pairs); everything else is the plain operator.
 """
@@ -10,7 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from time_sparse import pairs
-from torch_peers import Named, attend, image_of, tokens_of
+import torch_peers as peers
+from torch_peers import Named, image_of, tokens_of
 
 PRESETS = {
     "base": dict(embedding=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), pyramid=256, context=80, sparse=(16, 32, 64, 128), fused=256,
@@ -468,20 +472,26 @@ class Net(Named):
 
 
 def call(net, given):
-    """Outputs with the proposals in order of class and cell: scores that are equal to the last bits may change places."""
-    return ordered(net(given))
+    return net(given)
 
 
-def ordered(found):
-    order = np.argsort(np.asarray(found["object.proposal_class"]) * 10**6 + np.asarray(found["object.proposal_cell"]), axis=1)
-    rows = {}
-    for name, a in found.items():
-        a = np.asarray(a)
-        if name in ("object.boxes", "object.boxes.sample"):
-            continue
-        if name.startswith("object.") and a.ndim == 3:
-            a = np.take_along_axis(a, order[:, None].repeat(a.shape[1], 1), 2)
-        rows[name] = np.take_along_axis(a, order, 1).astype(np.float32) if a.ndim == 2 else a
+def matched(found, expected):
+    """Both sides' outputs with the proposals that both chose, in order of class and cell.
+
+    Scores that are equal to the last bits may change places, also at the end of the list: of at least nine in ten both must agree.
+    """
+    sides = [{name: np.asarray(side[name]) for name in expected} for side in (found, expected)]
+    keys = [side["object.proposal_class"].astype(np.int64) * 10**6 + side["object.proposal_cell"] for side in sides]
+    rows = ({}, {})
+    for sample, (a, b) in enumerate(zip(*keys)):
+        both = np.intersect1d(a, b)
+        if len(both) < 0.9 * len(b):
+            raise SystemExit(f"error: only {len(both)} of {len(b)} proposals in common")
+        for side, key, out in zip(sides, (a, b), rows):
+            at = np.array([np.nonzero(key == k)[0][0] for k in both])
+            for name, t in side.items():
+                proposals = name.startswith("object.") and name != "object.dense_heatmap"
+                out[f"{name}[{sample}]"] = t[sample][..., at] if proposals else t[sample]
     return rows
 
 
@@ -511,3 +521,45 @@ def example(width, height, seed, batch=1, cameras=6, points=None):
     for axis, name in enumerate(("x", "y", "z", "intensity", "time")):
         given[f"points.{name}"] = np.stack([np.roll(cloud[:, axis], 7 * b) * (1 if axis else (1, 0.9)[b % 2]) for b in range(batch)]).astype(np.float32)
     return given
+
+
+VARIANTS = {
+    "pillars": dict(lidar="pillars"),
+    "pillars_alone": dict(lidar="pillars", sensors="lidar"),
+    "lidar": dict(sensors="lidar"),
+    "camera": dict(sensors="camera"),
+    "depth_lss": dict(view="depth_lss"),
+}
+
+
+def variants(out):
+    """Three cameras of 75x41 and 900 points, all by rule, seed 1; parameters by rule, seed 2."""
+    global RANGE
+    RANGE = (-12.8, -12.8, -5.0, 12.8, 12.8, 3.0)
+    PRESETS["small"] = dict(PRESETS["tiny"], bev=(-12.8, 12.8, 0.8), proposals=20, map=(-10.0, 10.0, 1.0))
+    given = {"img": peers.by_rule("img", (1, 3, 3, 41, 75), -2.0, 2.5, 1)}
+    for axis, low, high in (("x", -12.0, 12.0), ("y", -12.0, 12.0), ("z", -3.0, 1.0), ("intensity", 0.0, 100.0), ("time", 0.0, 0.4)):
+        given[f"points.{axis}"] = peers.by_rule(axis, (1, 900), low, high, 1)
+    pose = [[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]]
+    lens = [[40, 0, 37, 0], [0, 40, 20, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    image = np.array(lens) @ np.linalg.inv(pose)
+    for name, m in zip(CAMERA, (lens, pose, image, np.eye(4))):
+        given[f"given.{name}"] = np.broadcast_to(np.array(m, np.float32), (1, 3, 4, 4))
+    given["given.lidar_aug_matrix"] = np.eye(4, dtype=np.float32)[None]
+    found = {}
+    for name, kinds in VARIANTS.items():
+        net = Net("small", **kinds)
+        peers.fill(net, peers.random_state(net, 2))
+        only = {"lidar": lambda n: n.startswith("points."), "camera": lambda n: not n.startswith("points.")}.get(kinds.get("sensors"), lambda n: True)
+        outputs = net({n: torch.from_numpy(np.array(a)) for n, a in given.items() if only(n)})
+        found.update({f"{name}/{n}": outputs[n].numpy() for n in ("map.prob", "object.dense_heatmap")})
+    peers.write(out, found)
+
+
+if __name__ == "__main__":
+    import sys
+
+    if len(sys.argv) != 3 or sys.argv[1] != "variants":
+        sys.exit(__doc__)
+    torch.set_grad_enabled(False)
+    variants(sys.argv[2])

@@ -83,19 +83,38 @@ def attend(q, k, v, heads, scale=None):
 
 def random_state(net, seed):
     """Parameters that keep activations near unit scale, by name."""
-    rng = np.random.default_rng(seed)
-    state = {}
-    for name, t in net.state_dict().items():
-        shape, leaf = tuple(t.shape), name.rsplit(".", 1)[-1]
-        if not t.is_floating_point():
-            state[name] = np.zeros(shape, np.int64)
-            continue
-        low, high = {"running_mean": (-0.1, 0.1), "running_var": (0.5, 1.5), "bias": (-0.1, 0.1)}.get(leaf, (0.9, 1.1))
-        if len(shape) >= 2:
-            bound = (3 / np.prod(shape[1:])) ** 0.5
-            low, high = -bound, bound
-        state[name] = rng.uniform(low, high, shape).astype(np.float32)
-    return state
+    rows = {name: (tuple(t.shape), t.is_floating_point()) for name, t in net.state_dict().items()}
+    return {n: by_rule(n, s, *range_of(n, s), seed) if floats else np.zeros(s, np.int64) for n, (s, floats) in rows.items()}
+
+
+def by_rule(name, shape, low, high, seed):
+    """The tensor that follows from a name and a seed, as in `tests/support`: 24 random bits a value."""
+    one = lambda: np.uint64(0x9E3779B97F4A7C15)
+
+    def mix(x):
+        with np.errstate(over="ignore"):
+            x = np.asarray(x, np.uint64) + one()
+            x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            return x ^ (x >> np.uint64(31))
+
+    start = 0xCBF29CE484222325
+    for byte in name.encode():
+        start = ((start ^ byte) * 0x100000001B3) % 2**64
+    with np.errstate(over="ignore"):
+        bits = mix((np.uint64(start) ^ mix(seed)) + np.arange(int(np.prod(shape)), dtype=np.uint64)) >> np.uint64(40)
+    return (low + (high - low) * (bits / 2.0**24)).astype(np.float32).reshape(shape)
+
+
+def range_of(name, shape):
+    """The range of a parameter, so that activations stay near unit scale; `tests/support` has the same rule."""
+    leaf = name.rsplit(".", 1)[-1]
+    if leaf in ("running_mean", "running_var", "bias"):
+        return {"running_mean": (-0.1, 0.1), "running_var": (0.5, 1.5), "bias": (-0.1, 0.1)}[leaf]
+    if len(shape) >= 2:
+        bound = float((3 / np.prod(shape[1:])) ** 0.5)
+        return -bound, bound
+    return 0.9, 1.1
 
 
 def fill(net, arrays, unused=()):

@@ -82,6 +82,25 @@ pub fn tensors_of_seed(manifest: &serde_json::Value, seed: u64) -> Named {
         .collect()
 }
 
+/// Parameters of these names and shapes with the values of a seed, in ranges that keep activations near unit scale (`tools/torch_peers.py`
+/// has the same rule).
+pub fn by_rule(parameters: &[(String, Vec<usize>)], seed: u64) -> Named {
+    let range = |name: &str, shape: &[usize]| match name.rsplit('.').next().unwrap() {
+        "running_mean" | "bias" => (-0.1, 0.1),
+        "running_var" => (0.5, 1.5),
+        _ if shape.len() >= 2 => {
+            let bound = (3.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
+            (-bound, bound)
+        }
+        _ => (0.9, 1.1),
+    };
+    let make = |(name, shape): &(String, Vec<usize>)| {
+        let (low, high) = range(name, shape);
+        (name.clone(), TensorData::new(fill(name, shape.iter().product(), low, high, seed), shape.clone()))
+    };
+    parameters.iter().map(make).collect()
+}
+
 /// The values of an `f32` tensor.
 pub fn values(data: &TensorData) -> &[f32] {
     data.as_slice::<f32>().unwrap()
