@@ -38,6 +38,8 @@ fn every_configuration_runs_and_its_account_adds_up() {
         "rgbd",
         "kitti",
         "nuscenes",
+        "nuscenes_fuller",
+        "carla_letfuser",
         "fragments",
         "fragments_pairingnet",
         "all",

@@ -20,7 +20,7 @@ fn published() -> Weights {
 
 #[test]
 fn every_tensor_of_the_fixture_agrees() {
-    let device = Device::flex();
+    let device = support::device();
     let (model, report) = build("segmif", "base", Origin::Memory(Box::new(published())), &device).unwrap();
     assert!(report.is_complete(), "{report}");
     let expected = Weights::read(&support::fixture("segmif/expected.safetensors")).unwrap().tensors;
@@ -35,35 +35,16 @@ fn every_tensor_of_the_fixture_agrees() {
     let bare = forward(model.as_ref(), &inputs(), &TapChoice::None, &device).unwrap();
     println!("one bare pass: {:?}", start.elapsed());
     assert_eq!(bare.keys().collect::<Vec<_>>(), ["fused", "fused_rgb", "logits", "logits_full"]);
-    assert_eq!(bare["fused"], found["fused"]);
-    assert_eq!(bare["logits"], found["logits"]);
-}
-
-/// The fixture's tensors on a GPU, within 1e-3 of each one's largest value.
-#[cfg(feature = "wgpu")]
-#[test]
-fn every_tensor_of_the_fixture_agrees_on_wgpu() {
-    let (device, what) = match sensorium::nets::pick(sensorium::nets::DeviceChoice::Wgpu) {
-        Ok(found) => found,
-        Err(reason) => return println!("skipped: {reason}"),
-    };
-    println!("{what}");
-    let (model, _) = build("segmif", "base", Origin::Memory(Box::new(published())), &device).unwrap();
-    let expected = Weights::read(&support::fixture("segmif/expected.safetensors")).unwrap().tensors;
-    let found = forward(model.as_ref(), &inputs(), &TapChoice::All, &device).unwrap();
-    let largest = |name: &str| {
-        let values = expected.iter().filter(|(key, _)| key.split('@').next() == Some(name)).flat_map(|(_, data)| support::values(data));
-        values.fold(0.0, |top: f32, v| top.max(v.abs()))
-    };
-    for (name, worst) in support::compare(&expected, &found, |name| 1e-3 * largest(name)) {
-        println!("{name:32} {worst:.2e}");
+    if !support::on_gpu() {
+        assert_eq!(bare["fused"], found["fused"]);
+        assert_eq!(bare["logits"], found["logits"]);
     }
 }
 
 /// Other weights, and a size whose quarter, eighth and so on all round up; computed by `tools/torch_segmif.py` in PyTorch.
 #[test]
 fn other_weights_on_an_odd_size_agree_with_an_independent_definition() {
-    let device = Device::flex();
+    let device = support::device();
     let manifest = serde_json::from_str(&std::fs::read_to_string(support::fixture("segmif/manifest.json")).unwrap()).unwrap();
     let weights = Weights { tensors: support::tensors_of_seed(&manifest, 2), place: "seed 2".to_owned() };
     let (model, _) = build("segmif", "base", Origin::Memory(Box::new(weights)), &device).unwrap();
@@ -157,21 +138,6 @@ fn cards_state_the_true_number_of_parameters() {
     assert!(tiny <= 3_800_000);
     assert_eq!(card::find("segmif", "tiny").unwrap().parameters, tiny);
     assert_eq!(card::find("segmif", "base").unwrap().parameters, SegMif::count(&SegMifConfig::BASE, &device));
-}
-
-#[test]
-fn cards_state_the_multiply_adds_that_a_pass_makes() {
-    let device = Device::flex();
-    let preset = card::find("segmif", "tiny").unwrap();
-    let (model, _) = build("segmif", "tiny", Origin::Seed(1), &device).unwrap();
-    for (height, width, giga) in &preset.gigamacs[..2] {
-        let inputs = model.example(*height, *width).unwrap();
-        let (outputs, lines) = sensorium::nets::profile::record(|| forward(model.as_ref(), &inputs, &TapChoice::None, &device));
-        outputs.unwrap();
-        let counted = lines.iter().map(|l| l.macs).sum::<u64>() as f64 / 1e9;
-        println!("tiny at {width}x{height}: {counted:.3} GMAC, card {giga}");
-        assert!((counted / giga - 1.0).abs() < 0.01, "{counted} {giga}");
-    }
 }
 
 #[test]

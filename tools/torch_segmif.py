@@ -5,20 +5,19 @@
     torch_segmif.py inputs HEIGHT WIDTH OUT [--seed N]         infrared, visible and prior pictures (.safetensors)
     torch_segmif.py forward PRESET WEIGHTS INPUTS OUT          every output (.safetensors)
     torch_segmif.py compare OURS THEIRS                        largest difference of each tensor; exit 1 beyond 1e-4
-    torch_segmif.py onnx PRESET HEIGHT WIDTH OUT.onnx          the whole pipeline, random parameters, fixed size
 
 The operators are in the published order (concatenations, attended maps, projections after upsampling), so that agreement with the
 program's regrouped ones says something.
 """
 import argparse
-import json
-import struct
 import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from torch_peers import Named, fill, read, write
 
 PRESETS = {
     "base": dict(dims=(64, 128, 320, 512), depths=(3, 4, 18, 3), embedding=256, channels=64, growth=32),
@@ -227,7 +226,7 @@ class Segmenter(nn.Module):
         self.denoise_net.decoder = Decoder(dims, embedding, classes)
 
 
-class SegMif(nn.Module):
+class Net(Named):
     def __init__(self, preset, classes=9):
         super().__init__()
         p = PRESETS[preset]
@@ -237,6 +236,9 @@ class SegMif(nn.Module):
         self.register_buffer("deviation", torch.tensor(DEVIATION).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, ir, vis, mask):
+        return self.part("whole", ir, vis, mask)
+
+    def whole(self, ir, vis, mask):
         size, net = ir.shape[2:], self.seg.denoise_net
         mask = mask.expand(-1, 3, -1, -1) if mask.shape[1] == 1 else mask
         out0, out1 = (F.interpolate(m, size=size, mode="bilinear", align_corners=False) for m in net.encoder(mask, 2))
@@ -250,35 +252,15 @@ class SegMif(nn.Module):
 
 
 OUTPUTS = ["fused", "fused_rgb", "logits", "logits_full"]
-
-
-def read(path):
-    with open(path, "rb") as f:
-        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
-        body = f.read()
-    kinds = {"F32": np.float32, "I64": np.int64}
-    rows = {n: r for n, r in header.items() if n != "__metadata__"}
-    return {n: np.frombuffer(body[slice(*r["data_offsets"])], kinds[r["dtype"]]).reshape(r["shape"]) for n, r in rows.items()}
-
-
-def write(path, arrays):
-    header, offset = {}, 0
-    for name, a in arrays.items():
-        header[name] = {"dtype": {"float32": "F32", "int64": "I64"}[str(a.dtype)], "shape": list(a.shape), "data_offsets": [offset, offset + a.nbytes]}
-        offset += a.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text)
-        for a in arrays.values():
-            f.write(np.ascontiguousarray(a).tobytes())
+SIZES = {"base": (640, 480), "tiny": (320, 240)}
+UNUSED = ("fusion.ffm2.", "seg.denoise_net.classifier.")
 
 
 def random_state(preset, seed):
     """Parameters of unit scale through the network; contexts, which sum over all pixels, are kept small."""
     rng = np.random.default_rng(seed)
     state = {}
-    for name, t in SegMif(preset).state_dict().items():
+    for name, t in Net(preset).state_dict().items():
         shape, leaf = tuple(t.shape), name.rsplit(".", 1)[-1]
         if leaf == "num_batches_tracked":
             state[name] = np.zeros(shape, np.int64)
@@ -301,25 +283,22 @@ def random_state(preset, seed):
     return state
 
 
-def random_inputs(height, width, seed):
-    rng = np.random.default_rng(seed)
-    return {n: rng.random((1, c, height, width), np.float32) for n, c in [("ir", 1), ("vis", 3), ("mask", 1)]}
-
-
 def network(preset, arrays):
-    net = SegMif(preset)
-    state = {n: torch.from_numpy(a.copy()) for n, a in arrays.items()}
-    missing, unexpected = net.load_state_dict(state, strict=False)
-    missing = [n for n in missing if not n.endswith("num_batches_tracked")]
-    unexpected = [n for n in unexpected if not n.startswith(("fusion.ffm2.", "seg.denoise_net.classifier."))]
-    if missing or unexpected:
-        sys.exit(f"error: weights do not fit: missing {missing[:3]}, unexpected {unexpected[:3]}")
-    return net.eval()
+    return fill(Net(preset), arrays, UNUSED)
+
+
+def call(net, given):
+    return dict(zip(OUTPUTS, net(*(given[n] for n in ("ir", "vis", "mask")))))
+
+
+def example(width, height, seed, batch=1):
+    rng = np.random.default_rng(seed)
+    return {n: rng.random((batch, c, height, width), np.float32) for n, c in [("ir", 1), ("vis", 3), ("mask", 1)]}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["weights", "inputs", "forward", "compare", "onnx"])
+    parser.add_argument("what", choices=["weights", "inputs", "forward", "compare"])
     parser.add_argument("rest", nargs="+")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -330,13 +309,12 @@ def main():
         write(out, state) if out.endswith(".safetensors") else torch.save({n: torch.from_numpy(a) for n, a in state.items()}, out)
     elif args.what == "inputs":
         height, width, out = args.rest
-        write(out, random_inputs(int(height), int(width), args.seed))
+        write(out, example(int(width), int(height), args.seed))
     elif args.what == "forward":
         preset, weights, inputs, out = args.rest
-        given = read(inputs)
-        outputs = network(preset, read(weights))(*(torch.from_numpy(given[n].copy()) for n in ("ir", "vis", "mask")))
-        write(out, {n: t.numpy() for n, t in zip(OUTPUTS, outputs)})
-    elif args.what == "compare":
+        given = {n: torch.from_numpy(a.copy()) for n, a in read(inputs).items()}
+        write(out, {n: t.numpy() for n, t in call(network(preset, read(weights)), given).items()})
+    else:
         ours, theirs = (read(path) for path in args.rest)
         worst = 0.0
         for name in theirs:
@@ -344,15 +322,6 @@ def main():
             worst = max(worst, off)
             print(f"{name:12} {str(theirs[name].shape):20} {off:.2e}")
         sys.exit(worst > 1e-4)
-    else:
-        preset, height, width, out = args.rest
-        export(preset, int(height), int(width), out, args.seed)
-
-
-def export(preset, height, width, out, seed):
-    net = network(preset, random_state(preset, seed))
-    given = tuple(torch.from_numpy(a) for a in random_inputs(height, width, seed).values())
-    torch.onnx.export(net, given, out, input_names=["ir", "vis", "mask"], output_names=OUTPUTS, opset_version=17, dynamo=False)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ mod fusion;
 mod kernels;
 mod models;
 mod semantic_cloud;
+mod steady;
 mod surround;
 mod world;
 

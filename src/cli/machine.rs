@@ -56,3 +56,10 @@ impl Machine {
         )
     }
 }
+
+/// A line of this process's memory account (`VmRSS`, `VmHWM`) in MiB; 0 where the system does not tell.
+pub(super) fn memory_mib(key: &str) -> f64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}

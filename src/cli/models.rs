@@ -90,7 +90,8 @@ fn list() -> String {
 fn show(c: &Card) -> String {
     let mut out = format!("{} ({})\n  {}\n  {:.3} M parameters\n", c.name, c.preset, c.summary, c.parameters as f64 / 1e6);
     for (h, w, gmac) in c.gigamacs {
-        let _ = writeln!(out, "  {gmac:.2} GMAC at {w}x{h}");
+        let size = if *h == 1 { format!("{w} points") } else { format!("{w}x{h}") };
+        let _ = writeln!(out, "  {gmac:.2} GMAC at {size}");
     }
     for (title, rows) in [("inputs", c.inputs), ("outputs", c.outputs), ("keys of --config", c.keys)] {
         let _ = writeln!(out, "{title}");

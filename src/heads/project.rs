@@ -8,7 +8,7 @@
 //! `LiDAR stamp + lag` stands still in the world; what moves is the vehicle until the camera's stamp.
 
 use super::rectify::within_fold;
-use crate::types::{Calibration, Distortion, Error, LidarPoint, Result, num};
+use crate::types::{Calibration, Distortion, Error, PointCloud, Result, num};
 use nalgebra::{Isometry3, Point3, Translation3, UnitQuaternion, Vector3};
 
 /// How the vehicle moves, as far as two stamps apart matters.
@@ -43,12 +43,13 @@ pub struct Projected {
 /// Time between the captures, and how the vehicle moved in it; `None` where it stood still or nobody knows.
 pub type Drift = Option<(Motion, f64)>;
 
-/// Projects `points` of the LiDAR into the camera. `drift` holds the vehicle's motion and the seconds from the LiDAR's
-/// stamp to the camera's; each point's own lag is taken off.
+/// Projects a cloud of the LiDAR into the camera. `drift` holds the vehicle's motion and the seconds from the LiDAR's
+/// stamp to the camera's; each point's own lag is taken off, unless the cloud says that this was done.
 ///
 /// # Errors
 /// Where the camera has no intrinsics or the two extrinsics do not meet in one frame.
-pub fn project_points(points: &[LidarPoint], lidar: &Calibration, camera: &Calibration, drift: Drift, min_depth: f64) -> Result<Projected> {
+pub fn project_points(cloud: &PointCloud, lidar: &Calibration, camera: &Calibration, drift: Drift, min_depth: f64) -> Result<Projected> {
+    let points = cloud.points();
     let place = camera.extrinsics.from;
     let Some(lens) = camera.intrinsics else {
         return Err(Error::mismatch("a camera with intrinsics", "none", place.name()));
@@ -63,7 +64,7 @@ pub fn project_points(points: &[LidarPoint], lidar: &Calibration, camera: &Calib
     let mut out = Projected { pixels: Vec::with_capacity(points.len() / 4), depths: Vec::with_capacity(points.len() / 4) };
     let (right, bottom) = (lens.width as f64 - 0.5, lens.height as f64 - 0.5);
     for point in points {
-        if point.lag != lag {
+        if point.lag != lag && !cloud.is_at_stamp() {
             lag = point.lag;
             transform = moved(f64::from(lag));
         }

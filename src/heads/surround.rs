@@ -60,7 +60,7 @@ impl Surround {
         let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), -FRAC_PI_2);
         let mount = Isometry3::from_parts(Translation3::from(USUAL_MOUNT), turn);
         let layers = Arc::new(MAP_CLASSES.map(str::to_owned).to_vec());
-        Self { network, device, image, score, threshold, suppression: Suppression::default(), layers, mount }
+        Self { suppression: network.suppression(), network, device, image, score, threshold, layers, mount }
     }
 
     /// Boxes and map.
@@ -77,10 +77,10 @@ impl Surround {
             self.mount = calibration.extrinsics.isometry * turn.inverse();
             let point = |p: &crate::types::LidarPoint| {
                 let at = turn * Point3::from(p.position.map(f64::from));
-                [num::f32(at.x), num::f32(at.y), num::f32(at.z), p.intensity * 255.0, 0.0]
+                [num::f32(at.x), num::f32(at.y), num::f32(at.z), p.intensity * 255.0, age(p)]
             };
             cloud.points = if turn == Isometry3::identity() {
-                points.points().iter().map(|p| [p.position[0], p.position[1], p.position[2], p.intensity * 255.0, 0.0]).collect()
+                points.points().iter().map(|p| [p.position[0], p.position[1], p.position[2], p.intensity * 255.0, age(p)]).collect()
             } else {
                 points.points().iter().map(point).collect()
             };
@@ -173,6 +173,11 @@ impl Surround {
         debug_assert!(y_high > y_low);
         BevMap::new(Arc::clone(&self.layers), origin, y_cell, rows, columns, cells)
     }
+}
+
+/// Seconds before the stamp; points within a turn of the LiDAR count as seen at once, as published.
+fn age(point: &crate::types::LidarPoint) -> f32 {
+    (-point.lag).max(0.0)
 }
 
 /// The quarter turn about the LiDAR's z that makes its y look forward.

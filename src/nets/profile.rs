@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 /// A class of operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Convolutions with a kernel larger than 1x1, side by side taps.
@@ -28,12 +28,14 @@ pub enum Class {
     Activation,
     /// Resizing.
     Resize,
+    /// Convolutions over occupied voxels only; multiply-adds of the pairs that exist.
+    Sparse,
     /// Operators of a network's own.
     Own,
 }
 
 /// What one class of operators cost.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Line {
     /// The class.
     pub class: Class,

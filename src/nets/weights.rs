@@ -84,7 +84,8 @@ impl Weights {
         std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
         let raw = match extension.as_str() {
             "safetensors" => quietly(|| drain(&mut SafetensorsStore::from_file(path.to_path_buf()))).and_then(|found| found),
-            "pth" | "pt" => torch::read(&std::fs::read(path).map_err(|e| Error::io("read", path, e))?),
+            // PyTorch writes the same under any name; these are in use.
+            "pth" | "pt" | "tar" | "ckpt" | "bin" => torch::read(&std::fs::read(path).map_err(|e| Error::io("read", path, e))?),
             other => {
                 let hint = nearest(other, ["safetensors", "pth", "pt"]).map(|n| format!("; did you mean `.{n}`?")).unwrap_or_default();
                 return Err(Error::mismatch(".safetensors, .pth or .pt", format!("`.{other}`{hint}"), path.display().to_string()));

@@ -12,6 +12,7 @@ mod rerun;
 mod results;
 #[cfg(feature = "opencv")]
 mod video;
+mod wires;
 
 pub use console::{ConsoleConfig, ConsoleSink};
 pub use null::{NullConfig, NullSink};

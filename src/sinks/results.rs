@@ -5,9 +5,10 @@
 //! each line of JSON names the files of its packet.
 
 use super::paint;
+use super::wires::wires;
 use crate::runtime::{Cx, Layout, Sink};
 use crate::types::{
-    ColouredCloud, Error, HostTime, LabelImage, Outcome, OutcomeKind, Packet, Payload, Projection, Result, RgbImage, SensorId, num,
+    Box3, ColouredCloud, Error, HostTime, LabelImage, Outcome, OutcomeKind, Packet, Payload, Projection, Result, RgbImage, SensorId, num,
 };
 use image::ExtendedColorType as Colour;
 use serde::{Deserialize, Serialize};
@@ -134,7 +135,10 @@ impl ResultsSink {
                 let file = clouds.then(|| place.write("cloud", "ply", &ply(cloud))).transpose()?;
                 json!({ "kind": "cloud", "points": cloud.positions.len(), "file": file })
             }
-            Outcome::Boxes3(boxes) => json!({ "kind": "boxes3", "boxes": boxes.as_ref() }),
+            Outcome::Boxes3(boxes) => {
+                let files = if images { wired(&place, packet, boxes)? } else { serde_json::Map::new() };
+                json!({ "kind": "boxes3", "boxes": boxes.as_ref(), "files": files })
+            }
             Outcome::Voxels(v) => json!({ "kind": "voxels", "voxels": v.indices.len(), "edge": v.voxel, "origin": v.origin }),
             Outcome::Confidence(image) => {
                 let (height, width) = image.scores.dim();
@@ -205,6 +209,18 @@ fn projection(place: &Place<'_>, packet: &Packet, points: &Projection, write: bo
     Ok(json!({ "kind": "projection", "camera": points.camera, "lidar": points.lidar, "points": points.pixels.len(), "file": file }))
 }
 
+/// The boxes in every camera's picture whose lens is known.
+fn wired(place: &Place<'_>, packet: &Packet, boxes: &[Box3]) -> Result<serde_json::Map<String, Value>> {
+    let mut files = serde_json::Map::new();
+    for frame in &packet.bundle.frames {
+        let Payload::Rgb(picture) = &frame.payload else { continue };
+        let Some((canvas, _)) = wires(picture, &frame.calibration, boxes) else { continue };
+        let file = place.jpeg(&format!("boxes_{}", frame.sensor), picture.width(), picture.height(), &canvas)?;
+        files.insert(frame.sensor.name().to_owned(), json!(file));
+    }
+    Ok(files)
+}
+
 /// Binary little-endian PLY: float x, y, z in metres (vehicle frame), uchar red, green, blue.
 fn ply(cloud: &ColouredCloud) -> Vec<u8> {
     let count = cloud.positions.len().min(cloud.colours.len());
@@ -236,6 +252,14 @@ impl Place<'_> {
         let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
         image::ImageEncoder::write_image(encoder, data, w, h, colour).map_err(|e| Error::mismatch("a picture", e.to_string(), kind))?;
         self.write(kind, "png", &bytes)
+    }
+    /// For pictures that are only looked at.
+    fn jpeg(&self, kind: &str, width: usize, height: usize, data: &[u8]) -> Result<String> {
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 88);
+        let encoded = image::ImageEncoder::write_image(encoder, data, num::u32(width), num::u32(height), Colour::Rgb8);
+        encoded.map_err(|e| Error::mismatch("a picture", e.to_string(), kind))?;
+        self.write(kind, "jpg", &bytes)
     }
     /// Writes under a temporary name, then renames; the path relative to the sink's folder comes back.
     fn write(&self, kind: &str, extension: &str, bytes: &[u8]) -> Result<String> {

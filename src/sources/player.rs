@@ -3,6 +3,7 @@
 //! *In*: a plan made when the source is built; files are opened one by one while it plays. *Out*: frames of several sensors.
 //! *Invariant*: every planned entry is given exactly once, as a frame or as a rejection with its reason; a sensor's stamps grow strictly.
 
+use super::nuscenes::sweeps::{Part, gather};
 use super::picture::PictureReader;
 use crate::runtime::{Cx, Reading, SensorInfo, Source};
 use crate::types::{Calibration, Error, Frame, LidarPoint, Payload, PointCloud, Pool, PoolFill, RadarScan, Result, SensorId, SensorTime};
@@ -25,6 +26,8 @@ pub(super) type ParseCloud = fn(&[u8], &Pool<LidarPoint>) -> Result<PointCloud>;
 pub(super) enum Load {
     Picture(PathBuf),
     Cloud(PathBuf, ParseCloud),
+    /// Several sweeps as one, this one first.
+    Sweeps(Vec<Part>),
     Radar(PathBuf, fn(&[u8]) -> Result<RadarScan>),
     Ready(Payload),
     /// Known to be bad when the plan was made: the reason.
@@ -36,6 +39,7 @@ impl Load {
     fn name(&self) -> Option<Arc<str>> {
         match self {
             Self::Picture(path) | Self::Cloud(path, _) | Self::Radar(path, _) => path.file_stem().map(|s| Arc::from(s.to_string_lossy())),
+            Self::Sweeps(parts) => parts.first()?.path.file_stem().map(|s| Arc::from(s.to_string_lossy())),
             Self::Ready(_) | Self::Refused(_) => None,
         }
     }
@@ -88,6 +92,7 @@ impl Player {
                 read_into(&path, bytes)?;
                 parse(bytes, points).map(|c| Payload::Cloud(Arc::new(c))).map_err(|e| e.at(path.display().to_string()))
             }
+            Load::Sweeps(parts) => gather(&parts, points).map(|c| Payload::Cloud(Arc::new(c))),
             Load::Radar(path, parse) => {
                 read_into(&path, bytes)?;
                 parse(bytes).map(|r| Payload::Radar(Arc::new(r))).map_err(|e| e.at(path.display().to_string()))

@@ -73,7 +73,7 @@ impl Project {
         }
         let seconds = camera.captured.nanos().saturating_sub(lidar.captured.nanos()) as f64 * 1e-9;
         let drift: Drift = motion.map(|m| (m, seconds));
-        let seen = project_points(cloud.points(), &lidar.calibration, &camera.calibration, drift, self.config.min_depth)?;
+        let seen = project_points(cloud, &lidar.calibration, &camera.calibration, drift, self.config.min_depth)?;
         Ok(Projection { camera: camera.sensor, lidar: lidar.sensor, pixels: seen.pixels, depths: seen.depths, size })
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrackConfig {
-    /// The stage whose boxes are followed; without, the last boxes that any stage before this one gave.
+    /// The stage, or the sensor of annotations, whose boxes are followed; without, the last boxes that any stage before this one gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boxes: Option<String>,
     /// Sensor that gives the vehicle's pose.
@@ -73,6 +73,10 @@ pub struct Track {
 impl Track {
     fn found(&self, packet: &Packet) -> Option<Arc<Vec<Box3>>> {
         let wanted = self.config.boxes.as_deref();
+        let annotated = packet.bundle.frames.iter().find(|f| Some(f.sensor.name()) == wanted);
+        if let Some(Payload::Boxes(boxes)) = annotated.map(|f| &f.payload) {
+            return Some(Arc::clone(boxes));
+        }
         packet.outcomes.iter().rev().find_map(|(stage, outcome)| match outcome {
             Outcome::Boxes3(boxes) if wanted.is_none_or(|w| w == stage.as_ref()) => Some(Arc::clone(boxes)),
             _ => None,

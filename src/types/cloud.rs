@@ -12,18 +12,19 @@ pub struct LidarPoint {
     pub intensity: f32,
     /// Ring (laser) number; 0 where the sensor does not tell.
     pub ring: u16,
-    /// Seconds after the frame's stamp; 0 where the sensor does not tell.
+    /// Seconds after the frame's stamp, below 0 for an earlier sweep; 0 where the sensor does not tell.
     pub lag: f32,
 }
 
-/// One sweep. All coordinates are finite.
+/// One sweep, or several as one. All coordinates are finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointCloud {
     points: Buffer<LidarPoint>,
+    at_stamp: bool,
 }
 
 impl PointCloud {
-    /// From points; empty is a valid sweep.
+    /// From points, each as seen from where the sensor was at the point's own time; empty is a valid sweep.
     ///
     /// # Errors
     /// Where a coordinate or intensity is NaN or infinite.
@@ -35,7 +36,18 @@ impl PointCloud {
             let found = format!("{bad} of {} points with NaN or infinity", points.len());
             return Err(Error::mismatch("finite coordinates", found, "point cloud"));
         }
-        Ok(Self { points })
+        Ok(Self { points, at_stamp: false })
+    }
+    /// From points that were moved to where the sensor was at the frame's stamp; their lags only tell their age.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn at_stamp(points: impl Into<Buffer<LidarPoint>>) -> Result<Self> {
+        Ok(Self { at_stamp: true, ..Self::new(points)? })
+    }
+    /// Whether the vehicle's motion between a point's time and the frame's stamp is already out of its position.
+    pub const fn is_at_stamp(&self) -> bool {
+        self.at_stamp
     }
     /// The points.
     pub fn points(&self) -> &[LidarPoint] {

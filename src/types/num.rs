@@ -81,6 +81,10 @@ pub fn u16(value: usize) -> u16 {
 pub const fn usize(value: u32) -> usize {
     value as usize
 }
+/// A count of operations to `usize`, saturating.
+pub fn count(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
 /// Nanoseconds of a duration, saturating at 585 years.
 pub fn nanos(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

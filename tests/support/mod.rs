@@ -1,9 +1,45 @@
 //! What parity tests share: tensors that follow from a name and a seed, manifests, and the comparison.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::cast_possible_truncation)]
 
-use burn::tensor::TensorData;
-use sensorium::nets::Named;
+use burn::tensor::{Device, TensorData};
+use sensorium::nets::{DeviceChoice, Named, pick};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Where the published numbers are compared: the GPU in a build that has `wgpu` and where a driver answers, else the CPU.
+pub fn device() -> Device {
+    place().0.clone()
+}
+
+/// Whether [`device`] is a GPU.
+pub fn on_gpu() -> bool {
+    place().1
+}
+
+fn place() -> &'static (Device, bool) {
+    static PLACE: OnceLock<(Device, bool)> = OnceLock::new();
+    PLACE.get_or_init(|| match pick(DeviceChoice::Wgpu) {
+        Ok((device, what)) => {
+            println!("{what}");
+            (device, true)
+        }
+        Err(reason) if cfg!(feature = "wgpu") => {
+            println!("skipped: the GPU, {reason}");
+            (Device::flex(), false)
+        }
+        Err(_) => (Device::flex(), false),
+    })
+}
+
+/// What a value may be off by: the fixture's tolerance, but on a GPU at least 1e-3 of the tensor's largest value.
+pub fn allowed(tolerance: f64, largest: f64) -> f64 {
+    if on_gpu() { tolerance.max(1e-3 * largest) } else { tolerance }
+}
+
+/// The largest magnitude.
+pub fn largest(values: &[f32]) -> f64 {
+    values.iter().fold(0.0, |top, v| top.max(f64::from(v.abs())))
+}
 
 /// A folder of fixtures, inside the repository.
 pub fn fixture(name: &str) -> PathBuf {
@@ -46,13 +82,33 @@ pub fn tensors_of_seed(manifest: &serde_json::Value, seed: u64) -> Named {
         .collect()
 }
 
+/// Parameters of these names and shapes with the values of a seed, in ranges that keep activations near unit scale (`tools/torch_peers.py`
+/// has the same rule).
+pub fn by_rule(parameters: &[(String, Vec<usize>)], seed: u64) -> Named {
+    let range = |name: &str, shape: &[usize]| match name.rsplit('.').next().unwrap() {
+        "running_mean" | "bias" => (-0.1, 0.1),
+        "running_var" => (0.5, 1.5),
+        _ if shape.len() >= 2 => {
+            let bound = (3.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
+            (-bound, bound)
+        }
+        _ => (0.9, 1.1),
+    };
+    let make = |(name, shape): &(String, Vec<usize>)| {
+        let (low, high) = range(name, shape);
+        (name.clone(), TensorData::new(fill(name, shape.iter().product(), low, high, seed), shape.clone()))
+    };
+    parameters.iter().map(make).collect()
+}
+
 /// The values of an `f32` tensor.
 pub fn values(data: &TensorData) -> &[f32] {
     data.as_slice::<f32>().unwrap()
 }
 
 /// Compares every expected tensor (`NAME` whole, `NAME@s` every s-th element) with the results; returns the worst difference by name.
-pub fn compare(expected: &Named, found: &Named, tolerance: impl Fn(&str) -> f32) -> Vec<(String, f32)> {
+/// The tolerance is [`allowed`] to be wider on a GPU.
+pub fn compare(expected: &Named, found: &Named, tolerance: impl Fn(&str) -> f64) -> Vec<(String, f64)> {
     let mut failures = Vec::new();
     let mut worst = Vec::new();
     for (key, wanted) in expected {
@@ -71,10 +127,11 @@ pub fn compare(expected: &Named, found: &Named, tolerance: impl Fn(&str) -> f32)
             failures.push(format!("{name}: {} sampled values, wanted {}", sampled.len(), wanted.len()));
             continue;
         }
-        let off = |(a, b): (&f32, &f32)| if a.is_finite() { (a - b).abs() } else { f32::INFINITY };
-        let difference = sampled.iter().zip(wanted).map(off).fold(0.0, f32::max);
-        if difference > tolerance(name) {
-            failures.push(format!("{name}: off by {difference:e}, allowed {:e}", tolerance(name)));
+        let off = |(a, b): (&f32, &f32)| if a.is_finite() { f64::from((a - b).abs()) } else { f64::INFINITY };
+        let difference = sampled.iter().zip(wanted).map(off).fold(0.0, f64::max);
+        let allowed = allowed(tolerance(name), largest(wanted));
+        if difference > allowed {
+            failures.push(format!("{name}: off by {difference:e}, allowed {allowed:e}"));
         }
         worst.push((name.to_owned(), difference));
     }

@@ -48,6 +48,7 @@ pub(super) fn kernels(args: &Args) -> Result {
     let mut rows = super::surround::rows()?;
     rows.extend(super::semantic_cloud::rows()?);
     rows.extend(super::fragments::rows()?);
+    rows.extend(super::steady::rows()?);
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;
     Ok(if kept { Ending::Done } else { Ending::No })

@@ -1,18 +1,15 @@
 //! `sensorium bench models`: what whole networks cost here, and our kernels against plain tensor operations, in one run.
 
-use super::super::machine::Machine;
+use super::super::machine::{Machine, memory_mib};
 use super::super::{Ending, Format, Result, output};
 use crate::nets::bench::{Comparison, comparisons, difference};
 use crate::nets::card::{CARDS, Card, find};
 use crate::nets::profile::{Line, record};
 use crate::nets::{self, DeviceChoice, Model, Named, Origin, TapChoice};
 use crate::types::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Instant;
-
-/// Pictures smaller than this are for tests, not for timing.
-const LEAST_PIXELS: usize = 50_000;
 
 /// Arguments of `bench models`.
 #[derive(clap::Args)]
@@ -59,10 +56,10 @@ struct Table {
     kernels: Vec<Kernel>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Network {
-    network: &'static str,
-    preset: &'static str,
+    network: String,
+    preset: String,
     width: usize,
     height: usize,
     parameters: usize,
@@ -78,7 +75,7 @@ struct Network {
     other_seconds: f64,
 }
 
-#[derive(Serialize, Clone, Copy, Default)]
+#[derive(Serialize, Deserialize, Clone, Copy, Default)]
 struct Times {
     threads: u64,
     median_ms: f64,
@@ -110,18 +107,22 @@ pub(super) fn models(args: &Args) -> Result {
         }
         None => CARDS.iter().collect(),
     };
-    let mut networks = Vec::new();
+    let mut cases: Vec<(&'static Card, [usize; 2])> = Vec::new();
     for card in cards {
-        let sizes: Vec<[usize; 2]> = match args.size {
-            Some(size) => vec![size],
-            None => card.gigamacs.iter().filter(|(h, w, _)| h * w >= LEAST_PIXELS).map(|(h, w, _)| [*w, *h]).collect(),
-        };
-        for size in sizes {
-            match network(card, size, args, &device)? {
-                Some(row) => networks.push(row),
-                None => output::note(&format!("{} {}: not timed, it has no example inputs of a size", card.name, card.preset)),
-            }
+        let largest = card.gigamacs.iter().map(|(h, w, _)| h * w).max().unwrap_or(0);
+        // Much smaller sizes are for tests.
+        let own = card.gigamacs.iter().filter(|(h, w, _)| 4 * h * w >= largest).map(|(h, w, _)| [*w, *h]);
+        let sizes: Vec<[usize; 2]> = args.size.map_or_else(|| own.collect(), |size| vec![size]);
+        if sizes.is_empty() {
+            output::note(&format!("{} {}: not timed, it is for comparison with reference numbers only", card.name, card.preset));
         }
+        cases.extend(sizes.into_iter().map(|size| (card, size)));
+    }
+    let mut networks = Vec::new();
+    let several = cases.len() > 1;
+    for (card, size) in cases {
+        // What one network left behind would be counted as the next one's: each of several gets a process.
+        networks.push(if several { elsewhere(card, size, args)? } else { network(card, size, args, &device)? });
     }
     let mut kernels = Vec::new();
     if args.model.is_none() {
@@ -135,15 +136,36 @@ pub(super) fn models(args: &Args) -> Result {
     Ok(if same { Ending::Done } else { Ending::No })
 }
 
-fn network(card: &'static Card, [width, height]: [usize; 2], args: &Args, device: &nets::Device) -> Result<Option<Network>> {
-    let before = memory("VmRSS");
+/// The same in a process of its own.
+fn elsewhere(card: &Card, [width, height]: [usize; 2], args: &Args) -> Result<Network> {
+    let place = || format!("bench models --model {} --preset {} --size {width}x{height}", card.name, card.preset);
+    let fault = |e: std::io::Error| Error::unavailable(place(), e.to_string());
+    let threads: Vec<String> = args.threads.iter().map(u64::to_string).collect();
+    let done = std::process::Command::new(std::env::current_exe().map_err(fault)?)
+        .args(place().split(' '))
+        .args(["--threads", &threads.join(","), "--passes", &args.passes.to_string(), "--seconds", &args.seconds.to_string()])
+        .args(["--device", args.device.name(), "--format", "json"])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(fault)?;
+    #[derive(Deserialize)]
+    struct One {
+        networks: Vec<Network>,
+    }
+    let found = serde_json::from_slice::<One>(&done.stdout).ok().and_then(|one| one.networks.into_iter().next());
+    found.ok_or_else(|| Error::unavailable(place(), format!("it ended with {}", done.status)))
+}
+
+fn network(card: &'static Card, [width, height]: [usize; 2], args: &Args, device: &nets::Device) -> Result<Network> {
+    let before = memory_mib("VmRSS");
     let (mut model, _) = nets::build(card.name, card.preset, Origin::Seed(1), device)?;
-    let Some(inputs) = model.example(height, width) else { return Ok(None) };
-    let loaded_mib = memory("VmRSS") - before;
+    let inputs = model.example(height, width);
+    let inputs = inputs.ok_or_else(|| Error::mismatch("a preset that runs alone", card.preset, card.name))?;
+    let loaded_mib = memory_mib("VmRSS") - before;
     forget_peak();
     let mut row = Network {
-        network: card.name,
-        preset: card.preset,
+        network: card.name.to_owned(),
+        preset: card.preset.to_owned(),
         width,
         height,
         parameters: card.parameters,
@@ -171,8 +193,8 @@ fn network(card: &'static Card, [width, height]: [usize; 2], args: &Args, device
         row.macs = operators.iter().map(|l| l.macs).sum();
         (row.operators, row.other_seconds) = (operators, other);
     }
-    row.peak_mib = memory("VmHWM") - before;
-    Ok(Some(row))
+    row.peak_mib = memory_mib("VmHWM") - before;
+    Ok(row)
 }
 
 fn pool(threads: u64) -> Result<rayon::ThreadPool> {
@@ -222,13 +244,6 @@ fn summary(mut milliseconds: Vec<f64>) -> Times {
     Times { threads: 0, median_ms: at(last / 2), fastest_ms: at(0), slowest_ms: at(last), passes: milliseconds.len() }
 }
 
-/// A line of this process's memory account in MiB; 0 where the system does not tell.
-fn memory(key: &str) -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
-    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
-}
-
 /// Makes the peak start anew, where the system can.
 fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
@@ -245,7 +260,8 @@ impl fmt::Display for Table {
         writeln!(f, "{}\n{}", self.machine.line(), self.device)?;
         for n in &self.networks {
             let (millions, giga) = (n.parameters as f64 / 1e6, n.macs as f64 / 1e9);
-            writeln!(f, "\n{} {} at {}x{}: {millions:.2} M parameters, {giga:.2} GMAC", n.network, n.preset, n.width, n.height)?;
+            let size = if n.height == 1 { format!("{} points", n.width) } else { format!("{}x{}", n.width, n.height) };
+            writeln!(f, "\n{} {} at {size}: {millions:.2} M parameters, {giga:.2} GMAC", n.network, n.preset)?;
             for t in &n.times {
                 let s = if t.threads == 1 { "" } else { "s" };
                 writeln!(f, "  {} thread{s}: {t}; {:.1} GMAC/s", t.threads, giga / t.median_ms * 1e3)?;

@@ -13,20 +13,20 @@ const SAME: f32 = 1e-4;
 pub(super) fn rows() -> Result<Vec<Row>> {
     let (device, _) = pick(DeviceChoice::Cpu)?;
     let (network, _) = Fuller::load("base", &toml::Table::new(), Origin::Seed(1), &device)?;
-    let rig = synthetic_rig();
+    let rig = synthetic_rig([256, 704]);
     let (one, nine) = (synthetic_sweep(1), synthetic_sweep(9));
     let pooling = "softmax, outer product, scatter-add of tensor operations; geometry on both sides";
     Ok(vec![
-        row("BEV pooling of six 256x704 cameras", "at least 5x", 3, pooling, &network.pooling_trial(&rig), |ours, plain| {
+        row("BEV pooling of six 256x704 cameras", "at least 5x", 3, pooling, &network.pooling_trial(&rig)?, |ours, plain| {
             plain >= 5.0 * ours
         })?,
-        row("voxelisation of 300,000 points", "at most 60 ms", 9, "an ordered map", &network.voxel_trial(&nine), |ours, _| ours <= 60.0)?,
+        row("voxelisation of 300,000 points", "at most 60 ms", 9, "an ordered map", &network.voxel_trial(&nine)?, |ours, _| ours <= 60.0)?,
         row(
             "sparse encoder",
             "at most half of gather, matrix product, scatter",
             5,
             "gather, matrix product, scatter-add of tensor operations; the pairs of sites on both sides",
-            &network.sparse_trial(&one),
+            &network.sparse_trial(&one)?,
             |ours, plain| plain >= 2.0 * ours,
         )?,
     ])

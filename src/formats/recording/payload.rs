@@ -197,6 +197,10 @@ fn put_cloud(cloud: &PointCloud, out: &mut Vec<u8>) {
         out.f32s(&[p.intensity, p.lag]);
         out.raw(&p.ring.to_le_bytes());
     }
+    // After the points, so that records from before there was such a thing read as they are.
+    if cloud.is_at_stamp() {
+        out.raw(&[1]);
+    }
 }
 
 fn get_cloud(b: &mut Bytes<'_>, pools: &Pools) -> Result<PointCloud> {
@@ -208,7 +212,7 @@ fn get_cloud(b: &mut Bytes<'_>, pools: &Pools) -> Result<PointCloud> {
         let [intensity, lag] = b.f32s()?;
         *point = LidarPoint { position, intensity, ring: b.u16()?, lag };
     }
-    PointCloud::new(points)
+    if b.is_done() || b.u8()? == 0 { PointCloud::new(points) } else { PointCloud::at_stamp(points) }
 }
 
 fn get_radar(b: &mut Bytes<'_>) -> Result<RadarScan> {

@@ -117,6 +117,10 @@ impl<'a> Bytes<'a> {
         let bytes = self.counted(1)?;
         std::str::from_utf8(bytes).map_err(|e| self.error("UTF-8", e.to_string()))
     }
+    /// Whether nothing is left.
+    pub const fn is_done(&self) -> bool {
+        self.rest.is_empty()
+    }
     /// Nothing may be left.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! *In / Out*: as burn's. *Invariant*: arithmetic is untouched; multiply-adds follow from the shapes, elementwise work counts none.
 
 use crate::nets::profile::{Class, operator};
-use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, InterpolateOptions};
+use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, ConvTransposeOptions, InterpolateOptions};
 use burn::tensor::{Tensor, activation, module};
 
 /// A convolution.
@@ -39,10 +39,22 @@ pub fn mix(matrix: Tensor<3>, pixels: Tensor<3>) -> Tensor<3> {
     operator(Class::Pointwise, batch * rows * inner * columns, || matrix.matmul(pixels))
 }
 
-/// A product of matrices inside an attention.
-pub fn context(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
-    let ([batch, rows, inner], [_, _, columns]) = (a.dims(), b.dims());
-    operator(Class::Attention, batch * rows * inner * columns, || a.matmul(b))
+/// A product of matrices inside an attention, over the last two axes.
+pub fn context<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+    let columns = b.dims().last().copied().unwrap_or(0);
+    let macs = a.dims().iter().product::<usize>() * columns;
+    operator(Class::Attention, macs, || a.matmul(b))
+}
+
+/// Softmax of an attention's scores.
+pub fn softmax<const D: usize>(x: Tensor<D>, dim: usize) -> Tensor<D> {
+    operator(Class::Attention, 0, || activation::softmax(x, dim))
+}
+
+/// A transposed convolution whose kernel equals its stride, so that each input pixel meets the kernel once.
+pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvTransposeOptions<2>) -> Tensor<4> {
+    let ([batch, _, h, w], [inputs, outputs, kh, kw]) = (x.dims(), weight.dims());
+    operator(Class::Convolution, batch * h * w * inputs * outputs * kh * kw, || module::conv_transpose2d(x, weight, bias, options))
 }
 
 /// Scaled dot-product attention, `[batch, heads, tokens, channels of a head]`; `bias` is added to the scores, `scale` replaces the usual one.

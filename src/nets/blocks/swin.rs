@@ -5,9 +5,9 @@
 //! mmdetection backbone: they act as keys and values that equal the bias of the projection.
 //! Liu et al., "Swin Transformer", ICCV 2021. Patch merging orders the channels c * 4 + (dy * 2 + dx).
 
+use super::ops::{context, softmax};
 use super::{Activation, Conv, ConvShape, LayerNorm, Linear, to_image, to_tokens};
 use crate::nets::loader::{Init, Loader};
-use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
 
 const EPSILON: f64 = 1e-5;
@@ -259,14 +259,14 @@ impl Block {
             let part = qkv.clone().narrow(2, index * channels, channels);
             part.reshape([count, area, self.heads, width]).swap_dims(1, 2)
         };
-        let scores = (part(0) * (width as f64).sqrt().recip()).matmul(part(1).swap_dims(2, 3));
+        let scores = context(part(0) * (width as f64).sqrt().recip(), part(1).swap_dims(2, 3));
         let each = count.checked_div(batch).unwrap_or(count);
         let mut scores = scores.reshape([batch, each, self.heads, area, area]) + self.bias.clone();
         if self.shifted {
             scores = scores + grid.mask.clone();
         }
         let weights = softmax(scores, 4).reshape([count, self.heads, area, area]);
-        let mixed = weights.matmul(part(2)).swap_dims(1, 2).reshape([count, area, channels]);
+        let mixed = context(weights, part(2)).swap_dims(1, 2).reshape([count, area, channels]);
         self.project.forward(mixed)
     }
 }

@@ -41,6 +41,9 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("view", "lss", "or depth_lss, which also sees the LiDAR points in each picture"),
     ("object_head", "transfusion", "or center, or none"),
     ("map_head", "true", "false for checkpoints of detection alone"),
+    ("lidar_encoder", "sparse", "or pillars, whose picture from above runs through a SECOND of its own"),
+    ("sensors", "both", "or lidar, camera: no other branch and no fuser, as in the published networks of one sensor"),
+    ("camera_decoder", "160 320 640", "channels of a camera-only network's residual decoder (tiny 24 32 48)"),
 ];
 const PAPER: &str = "Huang et al., FULLER: Unified Multi-modality Multi-task 3D Perception via Multi-level Gradient Calibration, ICCV 2023, arXiv 2307.16617; \
      network: Liu et al., BEVFusion, ICRA 2023, arXiv 2205.13542";
@@ -51,7 +54,7 @@ pub const CARD_BASE: Card = Card {
     preset: "base",
     summary: "cameras and LiDAR to boxes (TransFusion) and six map layers, on a grid of 128x128 cells of 0.8 m",
     parameters: 43_140_372,
-    gigamacs: &[(256, 704, 395.0)],
+    gigamacs: &[(256, 704, 394.2)],
     inputs: INPUTS,
     outputs: OUTPUTS,
     keys: KEYS,
@@ -65,8 +68,8 @@ pub const CARD_TINY: Card = Card {
     name: "fuller",
     preset: "tiny",
     summary: "the same form, narrow, six cameras of 176x64, a grid of 64x64 cells of 1.6 m, for live use on a CPU",
-    parameters: 1_760_037,
-    gigamacs: &[(64, 176, 1.4)],
+    parameters: 1_661_949,
+    gigamacs: &[(64, 176, 1.47)],
     inputs: INPUTS,
     outputs: OUTPUTS,
     keys: KEYS,

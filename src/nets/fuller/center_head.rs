@@ -34,7 +34,7 @@ impl CenterHead {
             let shape = ConvShape::same(inputs, SHARED, 3);
             ConvNorm::load(loader, &format!("{name}.conv"), &format!("{name}.bn"), shape, false, Activation::Relu)
         };
-        let shared = block("shared_conv", 2 * config.neck);
+        let shared = block("shared_conv", config.head_channels());
         let mut groups = Vec::new();
         for (group, classes) in GROUPS.into_iter().enumerate() {
             let mut maps = Vec::new();

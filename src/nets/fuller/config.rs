@@ -3,31 +3,10 @@
 //! *In*: a preset's name and an optional TOML table. *Out*: [`FullerConfig`], checked. *Invariant*: after [`FullerConfig::checked`] every
 //! grid has at least one cell, the three grids fit each other, and no count is zero.
 
+use super::kinds::{Level, LidarKind, ObjectKind, Sensors, THREE, TWO, ViewKind, levels};
 use crate::nets::blocks::SwinConfig;
 use crate::types::{Error, Result, nearest, num};
 use serde::{Deserialize, Serialize};
-
-/// How camera features get their depth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ViewKind {
-    /// From the picture alone (LSS).
-    Lss,
-    /// From the picture and the LiDAR points in it.
-    DepthLss,
-}
-
-/// Which detection head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ObjectKind {
-    /// Queries from a heat map, one attention layer.
-    Transfusion,
-    /// A heat map and regression maps per group of classes.
-    Center,
-    /// No detection: a checkpoint of the map task alone.
-    None,
-}
 
 /// What a configuration file may change; the names are its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +52,12 @@ pub struct Extents {
     pub object_head: ObjectKind,
     /// Whether there is a map head.
     pub map_head: bool,
+    /// `sparse` or `pillars`.
+    pub lidar_encoder: LidarKind,
+    /// `both`, `lidar` or `camera`.
+    pub sensors: Sensors,
+    /// Channels of a camera-only network's three decoder stages.
+    pub camera_decoder: [usize; 3],
 }
 
 /// All sizes.
@@ -88,12 +73,14 @@ pub struct FullerConfig {
     pub sparse: [usize; 4],
     /// Channels after fusion.
     pub fused: usize,
-    /// Channels of the decoder's two levels.
-    pub second: [usize; 2],
-    /// Convolutions of each level after its first.
-    pub second_layers: usize,
-    /// Channels of each of the decoder's two outputs.
+    /// The decoder's two levels.
+    pub second: [Level; 2],
+    /// Channels of each of the decoder's outputs.
     pub neck: usize,
+    /// The three levels over the pillars' picture.
+    pub pillar_second: [Level; 3],
+    /// Channels of each of their outputs.
+    pub pillar_neck: usize,
     /// Channels of TransFusion.
     pub hidden: usize,
     /// Channels inside TransFusion's feed-forward layer.
@@ -106,9 +93,6 @@ pub struct FullerConfig {
     pub extents: Extents,
 }
 
-/// Step of a heads' cell in voxels.
-pub const STRIDE: f64 = 8.0;
-
 impl FullerConfig {
     /// The published sizes on the grid of the published map network.
     pub const BASE: Self = Self {
@@ -117,9 +101,10 @@ impl FullerConfig {
         context: 80,
         sparse: [16, 32, 64, 128],
         fused: 256,
-        second: [128, 256],
-        second_layers: 5,
+        second: levels([128, 256], [5, 5], [1, 2], TWO),
         neck: 256,
+        pillar_second: levels([64, 128, 256], [3, 5, 5], [2, 2, 2], THREE),
+        pillar_neck: 128,
         hidden: 128,
         feed_forward: 256,
         branch: 64,
@@ -145,6 +130,9 @@ impl FullerConfig {
             view: ViewKind::Lss,
             object_head: ObjectKind::Transfusion,
             map_head: true,
+            lidar_encoder: LidarKind::Sparse,
+            sensors: Sensors::Both,
+            camera_decoder: [160, 320, 640],
         },
     };
 
@@ -153,15 +141,16 @@ impl FullerConfig {
         swin: SwinConfig { embedding: 24, depths: [2, 2, 2, 2], heads: [2, 3, 6, 12], window: 7 },
         pyramid: 48,
         context: 16,
-        sparse: [8, 8, 16, 32],
-        fused: 48,
-        second: [32, 48],
-        second_layers: 2,
+        sparse: [8, 8, 16, 24],
+        fused: 40,
+        second: levels([28, 40], [2, 2], [1, 2], TWO),
         neck: 32,
+        pillar_second: levels([32, 48, 64], [1, 2, 2], [2, 2, 2], THREE),
+        pillar_neck: 24,
         hidden: 40,
         feed_forward: 80,
         branch: 24,
-        map_hidden: 24,
+        map_hidden: 16,
         extents: Extents {
             voxel_size: [0.2, 0.2, 0.2],
             max_voxels: 30_000,
@@ -173,6 +162,7 @@ impl FullerConfig {
             proposals: 100,
             map_x: [-50.0, 50.0, 1.0],
             map_y: [-50.0, 50.0, 1.0],
+            camera_decoder: [24, 32, 48],
             ..Self::BASE.extents
         },
     };
@@ -213,6 +203,9 @@ impl FullerConfig {
             }
         }
         let counts = [e.max_points_per_voxel, e.max_voxels, e.max_points_per_pillar, e.max_pillars, e.proposals, e.center_head_max];
+        if e.camera_decoder.iter().any(|n| !(1..=4096).contains(n)) {
+            return Err(Error::mismatch("1 to 4096 channels", format!("{:?}", e.camera_decoder), "camera_decoder"));
+        }
         let depths = steps(e.camera_depth);
         let map = self.map_grid();
         if counts.iter().any(|n| !(1..=10_000_000).contains(n))
@@ -225,9 +218,19 @@ impl FullerConfig {
         let finite = e.post_center_range.iter().chain([&e.center_head_score]).all(|v| v.is_finite());
         let [x, y, _] = self.camera_grid();
         let halved = [x, y].map(|n| n.div_ceil(2));
+        let (what, divisor) = match e.lidar_encoder {
+            LidarKind::Sparse => ("voxel", 8),
+            LidarKind::Pillars => ("pillar", 4),
+        };
         if !finite || halved != self.bev() {
             let found = format!("{halved:?} cells of the camera against {:?} of the LiDAR", self.bev());
-            return Err(Error::mismatch("a camera grid that, halved, equals the voxel grid divided by 8", found, "--config"));
+            let wanted = format!("a camera grid that, halved, equals the {what} grid divided by {divisor}");
+            return Err(Error::mismatch(wanted, found, "--config"));
+        }
+        let [x, y, z] = self.pillar_grid();
+        if e.lidar_encoder == LidarKind::Pillars && (z != 1 || [x, y].iter().any(|n| !n.is_multiple_of(8))) {
+            let wanted = "a pillar grid of multiples of 8 along x and y and of one cell along z";
+            return Err(Error::mismatch(wanted, format!("{:?}", self.pillar_grid()), "point_range / pillar_size"));
         }
         Ok(self)
     }
@@ -248,14 +251,42 @@ impl FullerConfig {
     pub fn map_grid(&self) -> [usize; 2] {
         [self.extents.map_x, self.extents.map_y].map(steps)
     }
-    /// Cells of the heads' grid along x, y: what three halvings of the voxel grid leave.
+    /// Cells of the heads' grid along x, y: what three halvings of the voxel grid, or two of the pillars', leave.
     pub fn bev(&self) -> [usize; 2] {
-        let [x, y, _] = self.voxel_grid();
-        [x, y].map(|n| n.div_ceil(2).div_ceil(2).div_ceil(2))
+        let ([x, y, _], halvings) = match self.extents.lidar_encoder {
+            LidarKind::Sparse => (self.voxel_grid(), 3),
+            LidarKind::Pillars => (self.pillar_grid(), 2),
+        };
+        [x, y].map(|n| (0..halvings).fold(n, |n, _| n.div_ceil(2)))
+    }
+    /// Metres of a voxel or pillar along x, y, and how many of them a heads' cell is long.
+    pub const fn unit(&self) -> ([f64; 2], f64) {
+        let e = &self.extents;
+        match e.lidar_encoder {
+            LidarKind::Sparse => ([e.voxel_size[0], e.voxel_size[1]], 8.0),
+            LidarKind::Pillars => ([e.pillar_size[0], e.pillar_size[1]], 4.0),
+        }
     }
     /// Metres of a heads' cell along x, y.
     pub fn cell(&self) -> [f64; 2] {
-        [self.extents.voxel_size[0] * STRIDE, self.extents.voxel_size[1] * STRIDE]
+        let (edges, stride) = self.unit();
+        edges.map(|edge| edge * stride)
+    }
+    /// Channels of the ground plan that the LiDAR branch gives.
+    pub const fn lidar_channels(&self) -> usize {
+        match self.extents.lidar_encoder {
+            LidarKind::Sparse => 2 * self.sparse[3],
+            LidarKind::Pillars => self.pillar_second.len() * self.pillar_neck,
+        }
+    }
+    /// Channels of the ground plan that the heads read.
+    pub const fn head_channels(&self) -> usize {
+        match (self.extents.sensors, self.extents.lidar_encoder) {
+            (Sensors::Camera, _) => self.fused,
+            // As published, SECOND over the pillars is the decoder itself.
+            (Sensors::Lidar, LidarKind::Pillars) => self.lidar_channels(),
+            _ => self.second.len() * self.neck,
+        }
     }
 }
 
@@ -300,5 +331,11 @@ mod tests {
         assert!(say("voxel_size = [0.1, 0.0, 0.2]").contains("1 to 16384"));
         assert!(say("camera_bev_x = [-54.0, 54.0, 0.3]").contains("halved"));
         assert!(say("proposals = 0").contains("at least 1"));
+        let pillars = |text: &str| FullerConfig::BASE.with(&format!("lidar_encoder = \"pillars\"\n{text}").parse().unwrap());
+        let whole = pillars("").unwrap();
+        assert_eq!((whole.bev(), whole.cell(), whole.lidar_channels(), whole.head_channels()), ([128, 128], [0.8, 0.8], 384, 512));
+        assert_eq!(pillars("sensors = \"lidar\"").unwrap().head_channels(), 384);
+        assert!(pillars("pillar_size = [0.2, 0.2, 4]").unwrap_err().to_string().contains("one cell along z"));
+        assert!(pillars("pillar_size = [0.1, 0.2, 8]").unwrap_err().to_string().contains("pillar grid divided by 4"));
     }
 }

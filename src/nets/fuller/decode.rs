@@ -43,10 +43,15 @@ pub enum Suppression {
     Circle,
     /// By rotated overlap.
     Rotated,
+    /// As published camera-only networks do: cars and barriers by distance, the others by rotated overlap, pedestrians and cones enlarged for it.
+    Mixed,
 }
 
 /// Squared metres, per group.
 const RADII: [f64; 6] = [4.0, 12.0, 10.0, 1.0, 0.85, 0.175];
+/// Groups that [`Suppression::Mixed`] thins out by distance, and by how much it enlarges the boxes of a class.
+const BY_DISTANCE: [bool; 6] = [true, false, false, true, false, false];
+const ENLARGED: [(&str, f64); 2] = [("pedestrian", 2.5), ("traffic_cone", 4.0)];
 const OVERLAP: f64 = 0.2;
 const BEFORE: usize = 1000;
 const AFTER: usize = 83;
@@ -122,7 +127,7 @@ pub fn kept(config: &FullerConfig, proposals: &[Detected]) -> Vec<Detected> {
 pub fn centres(config: &FullerConfig, groups: &[GroupMaps], suppression: Suppression) -> Result<Vec<Vec<Detected>>> {
     let mut all: Vec<Vec<Detected>> = Vec::new();
     let mut first_class = 0;
-    for ((maps, classes), radius) in groups.iter().zip(GROUPS).zip(RADII) {
+    for (((maps, classes), radius), by_distance) in groups.iter().zip(GROUPS).zip(RADII).zip(BY_DISTANCE) {
         let [regression @ .., heat] = maps.as_slice() else { continue };
         let [samples, _, nx, ny] = heat.dims();
         all.resize(samples, Vec::new());
@@ -149,13 +154,23 @@ pub fn centres(config: &FullerConfig, groups: &[GroupMaps], suppression: Suppres
             let scores: Vec<f32> = found.iter().map(|d| d.score).collect();
             let stay = match suppression {
                 Suppression::Circle => circle_nms(&boxes, &scores, radius, AFTER),
+                Suppression::Mixed if by_distance => circle_nms(&boxes, &scores, radius, AFTER),
                 Suppression::Rotated => rotated_nms(&boxes, &scores, OVERLAP, BEFORE, AFTER),
+                Suppression::Mixed => rotated_nms(&found.iter().map(enlarged).collect::<Vec<_>>(), &scores, OVERLAP, BEFORE, AFTER),
             };
             out.extend(stay.iter().filter_map(|i| found.get(*i)));
         }
         first_class += classes;
     }
     Ok(all)
+}
+
+/// A box as large as it counts for [`Suppression::Mixed`].
+fn enlarged(found: &Detected) -> StoredBox {
+    let class = CLASSES.get(found.class).copied().unwrap_or_default();
+    let factor = ENLARGED.iter().find(|(name, _)| *name == class).map_or(1.0, |(_, factor)| *factor);
+    let [w, l, h] = found.stored.size;
+    StoredBox { size: [w * factor, l * factor, h], ..found.stored }
 }
 
 /// Class, cell and score: the best cells of each class, and of these the best of all.

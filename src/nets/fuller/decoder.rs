@@ -1,15 +1,16 @@
 //! The shared trunk on the ground: fuser, SECOND, SECONDFPN; and LSSFPN, the neck of camera-only networks.
 //!
-//! *In*: camera and LiDAR maps of one size. *Out*: `[samples, 2 * neck, X, Y]`. *Invariant*: the camera comes first in every concatenation;
-//! odd sizes are refused by the configuration's grids, not here: the second level is cropped to the first.
+//! *In*: camera and LiDAR maps of one size. *Out*: `[samples, levels * neck, X, Y]`. *Invariant*: the camera comes first in every concatenation;
+//! odd sizes are refused by the configuration's grids, not here: later levels are cropped to the first.
 
-use super::FullerConfig;
+use super::{FullerConfig, Level, Rescale};
 use crate::nets::Taps;
+use crate::nets::blocks::ops::conv_transpose2d;
 use crate::nets::blocks::{Activation, ConvNorm, ConvShape, batch_norm};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::module::{conv_transpose2d, interpolate};
+use burn::tensor::module::interpolate;
 use burn::tensor::ops::{ConvTransposeOptions, InterpolateMode, InterpolateOptions};
 
 /// SECOND and SECONDFPN normalise with this epsilon.
@@ -18,52 +19,82 @@ const EPSILON: f64 = 1e-3;
 /// SECOND with SECONDFPN.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    levels: [Vec<ConvNorm>; 2],
-    lateral: ConvNorm,
-    up: Tensor<4>,
-    up_bias: Tensor<1>,
+    levels: Vec<(Vec<ConvNorm>, Neck)>,
+}
+
+/// From one level to the size of all outputs.
+#[derive(Debug)]
+enum Neck {
+    Conv(ConvNorm),
+    Up(Tensor<4>, Tensor<1>),
 }
 
 impl Decoder {
-    pub(super) fn load(loader: &mut Loader, config: &FullerConfig) -> Self {
-        let [first, second] = config.second;
-        let mut level = |index: usize, inputs: usize, channels: usize, stride: usize| {
+    /// Reads `PREFIXbackbone.blocks` and `PREFIXneck.deblocks`; `outputs` channels of each level.
+    pub(super) fn load(loader: &mut Loader, prefix: &str, inputs: usize, levels: &[Level], outputs: usize) -> Self {
+        let mut before = inputs;
+        let mut made = Vec::with_capacity(levels.len());
+        for (index, level) in levels.iter().enumerate() {
             let conv = |at: usize| {
-                let shape =
-                    if at == 0 { ConvShape::same(inputs, channels, 3).stride(stride) } else { ConvShape::same(channels, channels, 3) };
-                let name = |n: usize| format!("decoder.backbone.blocks.{index}.{n}");
+                let first = ConvShape::same(before, level.channels, 3).stride(level.stride);
+                let shape = if at == 0 { first } else { ConvShape::same(level.channels, level.channels, 3) };
+                let name = |n: usize| format!("{prefix}backbone.blocks.{index}.{n}");
                 ConvNorm::load_eps(loader, &name(3 * at), &name(3 * at + 1), shape, false, Activation::Relu, EPSILON)
             };
-            (0..=config.second_layers).map(conv).collect::<Vec<_>>()
-        };
-        let levels = [level(0, config.fused, first, 1), level(1, first, second, 2)];
-        let name = |n: &str| format!("decoder.neck.deblocks.{n}");
-        let shape = ConvShape::same(first, config.neck, 1);
-        let lateral = ConvNorm::load_eps(loader, &name("0.0"), &name("0.1"), shape, false, Activation::Relu, EPSILON);
-        let init = Init::Normal((2.0 / (4 * second) as f64).sqrt());
-        let up = loader.tensor::<4>(&format!("{}.weight", name("1.0")), [second, config.neck, 2, 2], init);
-        let (scale, shift) = batch_norm(loader, &name("1.1"), config.neck, EPSILON);
-        Self { levels, lateral, up: up * scale.reshape([1, config.neck, 1, 1]), up_bias: shift }
+            let blocks = (0..=level.layers).map(conv).collect::<Vec<_>>();
+            made.push((blocks, Neck::load(loader, &format!("{prefix}neck.deblocks.{index}"), level, outputs)));
+            before = level.channels;
+        }
+        Self { levels: made }
     }
 
-    pub(super) fn forward(&self, fused: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
-        let [first, second] = &self.levels;
-        let fine = first.iter().fold(fused, |x, block| block.forward(x));
-        taps.tap("decoder.backbone.out0", || fine.clone());
-        let coarse = second.iter().fold(fine.clone(), |x, block| block.forward(x));
-        taps.tap("decoder.backbone.out1", || coarse.clone());
-        let [_, _, nx, ny] = fine.dims();
-        let options = ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], 1);
-        let up = relu(conv_transpose2d(coarse, self.up.clone(), Some(self.up_bias.clone()), options));
-        let up = up.narrow(2, 0, nx).narrow(3, 0, ny);
-        Tensor::cat(vec![self.lateral.forward(fine), up], 1)
+    /// Taps: `TAPbackbone.outN`.
+    pub(super) fn forward(&self, x: Tensor<4>, taps: &mut Taps, tap: &str) -> Tensor<4> {
+        let mut x = x;
+        let mut outputs: Vec<Tensor<4>> = Vec::with_capacity(self.levels.len());
+        for (index, (blocks, neck)) in self.levels.iter().enumerate() {
+            x = blocks.iter().fold(x, |x, block| block.forward(x));
+            taps.tap(&format!("{tap}backbone.out{index}"), || x.clone());
+            let mut out = neck.forward(x.clone());
+            if let Some([_, _, nx, ny]) = outputs.first().map(Tensor::dims) {
+                out = out.narrow(2, 0, nx).narrow(3, 0, ny);
+            }
+            outputs.push(out);
+        }
+        Tensor::cat(outputs, 1)
+    }
+}
+
+impl Neck {
+    fn load(loader: &mut Loader, name: &str, level: &Level, outputs: usize) -> Self {
+        let (conv, norm) = (format!("{name}.0"), format!("{name}.1"));
+        let shape = match level.rescale {
+            Rescale::Same => ConvShape::same(level.channels, outputs, 1),
+            Rescale::Half => ConvShape::same(level.channels, outputs, 2).stride(2).padding(0),
+            Rescale::Double => {
+                let init = Init::Normal((2.0 / (4 * level.channels) as f64).sqrt());
+                let up = loader.tensor::<4>(&format!("{conv}.weight"), [level.channels, outputs, 2, 2], init);
+                let (scale, shift) = batch_norm(loader, &norm, outputs, EPSILON);
+                return Self::Up(up * scale.reshape([1, outputs, 1, 1]), shift);
+            }
+        };
+        Self::Conv(ConvNorm::load_eps(loader, &conv, &norm, shape, false, Activation::Relu, EPSILON))
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Conv(conv) => conv.forward(x),
+            Self::Up(weight, bias) => {
+                let options = ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], 1);
+                relu(conv_transpose2d(x, weight.clone(), Some(bias.clone()), options))
+            }
+        }
     }
 }
 
 /// The fuser: one convolution over both maps.
 pub(super) fn fuser(loader: &mut Loader, config: &FullerConfig) -> ConvNorm {
-    let [.., last] = config.sparse;
-    let shape = ConvShape::same(config.context + 2 * last, config.fused, 3);
+    let shape = ConvShape::same(config.context + config.lidar_channels(), config.fused, 3);
     ConvNorm::load(loader, "fuser.0", "fuser.1", shape, false, Activation::Relu)
 }
 

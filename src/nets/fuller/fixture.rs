@@ -12,7 +12,8 @@ use super::pillars::Pillars;
 use super::targets::{Truth, costs, group_rows, heat_maps};
 use super::view::View;
 use super::{
-    CARD_FIXTURE, Detected, Fuller, FullerConfig, GROUPS, NAME, ObjectKind, Proposals, Suppression, ViewKind, Voxels, assign, losses,
+    CARD_FIXTURE, Detected, Fuller, FullerConfig, GROUPS, LidarKind, NAME, ObjectKind, Proposals, Sensors, Suppression, ViewKind, Voxels,
+    assign, losses,
 };
 use crate::nets::loader::Report;
 use crate::nets::{Card, Inputs, Model, Origin, Taps};
@@ -42,18 +43,21 @@ impl FixtureNet {
         }
         let config = FullerConfig::BASE.with(changes)?;
         let e = &config.extents;
-        if e.view != ViewKind::Lss || e.object_head != ObjectKind::Transfusion || !e.map_head {
-            return Err(Error::mismatch("the keys `view`, `object_head`, `map_head` as in base", "others", "--config"));
+        let plain = e.view == ViewKind::Lss && e.lidar_encoder == LidarKind::Sparse && e.sensors == Sensors::Both;
+        if !plain || e.object_head != ObjectKind::Transfusion || !e.map_head {
+            let wanted = "the keys `view`, `lidar_encoder`, `sensors`, `object_head`, `map_head` as in base";
+            return Err(Error::mismatch(wanted, "others", "--config"));
         }
         let (mut loader, partial) = origin.open(device)?;
         // A network of two layers that tests of the calibration use.
         loader.tolerate("toy.");
         let path = Fuller::assemble(&mut loader, &CARD_FIXTURE, config);
         let config = &path.config;
-        let depth_view = View::depth_lss(&mut loader, "encoders.camera.vtransform.", config, Some(&path.view));
+        let view = path.camera.as_ref().map(|(_, view)| view);
+        let depth_view = View::depth_lss(&mut loader, "encoders.camera.vtransform.", config, view);
         let pillars = Pillars::load(&mut loader, "encoders.lidar.backbone.", config);
         let centres = CenterHead::load(&mut loader, config);
-        let neck = LssFpn::load(&mut loader, 2 * config.neck, config.second[0], config.fused);
+        let neck = LssFpn::load(&mut loader, 2 * config.neck, config.second[0].channels, config.fused);
         let network = Self { path, depth_view, pillars, centres, neck };
         Ok((network, loader.finish(partial)?))
     }
@@ -68,8 +72,7 @@ impl FixtureNet {
         }
         self.pillars(scene, taps);
         if inputs.has("bev_feature") {
-            let out = self.path.decoder.forward(inputs.tensor("bev_feature")?, &mut Taps::default());
-            taps.output("fuser.alone", out);
+            taps.output("fuser.alone", self.path.decode(inputs.tensor("bev_feature")?, &mut Taps::default()));
         }
         if inputs.has("lss_fpn.low") && inputs.has("lss_fpn.high") {
             taps.output("lss_fpn.out", self.neck.forward(inputs.tensor("lss_fpn.high")?, inputs.tensor("lss_fpn.low")?));

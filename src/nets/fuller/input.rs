@@ -186,8 +186,13 @@ pub(super) fn write(network: &Fuller, found: &Findings, taps: &mut Taps) -> Resu
         }
     }
     if found.proposals.is_some() || found.centres.is_some() {
-        let boxes = network.boxes(found, Suppression::Circle)?;
-        write_boxes(if found.proposals.is_some() { "object.boxes" } else { "center.circle" }, &boxes, taps);
+        let rule = network.suppression();
+        let name = match (&found.proposals, rule) {
+            (Some(_), _) => "object.boxes",
+            (None, Suppression::Mixed) => "center.mixed",
+            (None, _) => "center.circle",
+        };
+        write_boxes(name, &network.boxes(found, rule)?, taps);
     }
     if let Some(map) = &found.map {
         taps.output("map.prob", map.clone());

@@ -72,7 +72,7 @@ impl MapHead {
             let shape = ConvShape::same(inputs, config.map_hidden, 3);
             ConvNorm::load(loader, &name(at), &name(at + 1), shape, false, Activation::Relu)
         };
-        let blocks = [block(0, 2 * config.neck), block(3, config.map_hidden)];
+        let blocks = [block(0, config.head_channels()), block(3, config.map_hidden)];
         let shape = ConvShape::same(config.map_hidden, MAP_CLASSES.len(), 1);
         Self { axes, blocks, last: Conv::load(loader, "heads.map.classifier.6", shape, true) }
     }

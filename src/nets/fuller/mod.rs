@@ -14,15 +14,19 @@ mod config;
 pub mod decode;
 mod decoder;
 mod depth_image;
+mod example;
 mod fixture;
 mod frustum;
 mod hash;
 mod input;
+mod kinds;
+mod lidar;
 pub mod losses;
 mod map_head;
 mod peaks;
 mod pillars;
 mod pool;
+mod residual;
 mod sparse;
 pub mod targets;
 mod timing;
@@ -33,29 +37,32 @@ mod voxel;
 pub use assign::assign;
 pub use cards::{CARD_BASE, CARD_FIXTURE, CARD_TINY};
 pub use center_head::{GROUPS, GroupMaps};
-pub use config::{Extents, FullerConfig, ObjectKind, ViewKind};
+pub use config::{Extents, FullerConfig};
 pub use decode::{Detected, Suppression};
 pub use depth_image::landings;
+pub use example::{synthetic_rig, synthetic_sweep};
 pub use fixture::FixtureNet;
 pub use frustum::CameraGeometry;
+pub use kinds::{Level, LidarKind, ObjectKind, Rescale, Sensors, ViewKind};
 pub use map_head::MAP_CLASSES;
-pub use timing::{Side, Trial, synthetic_rig, synthetic_sweep};
+pub use timing::{Side, Trial};
 pub use transfusion::Proposals;
 pub use view::Rig;
 pub use voxel::{Cloud, POINT, VoxelRule, Voxels};
 
 use super::blocks::ConvNorm;
 use super::loader::{Loader, Report};
-use super::{Card, Inputs, Model, Origin, Taps};
-use crate::types::{Error, Result, num};
+use super::{Card, Inputs, Model, Named, Origin, Taps};
+use crate::types::{Error, Result};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use camera::CameraEncoder;
 use center_head::CenterHead;
 use decoder::Decoder;
 use input::Scene;
+use lidar::Lidar;
 use map_head::MapHead;
-use sparse::SparseEncoder;
+use residual::ResidualDecoder;
 use transfusion::TransFusion;
 use view::View;
 
@@ -67,6 +74,17 @@ pub const NAME: &str = "fuller";
 enum ObjectHead {
     TransFusion(Box<TransFusion>),
     Center(Box<CenterHead>),
+}
+
+/// From the ground plans to the one that the heads read.
+#[derive(Debug)]
+enum Trunk {
+    /// SECOND and SECONDFPN.
+    Second(Decoder),
+    /// Of cameras alone.
+    Residual(ResidualDecoder),
+    /// Pillars alone bring their own.
+    None,
 }
 
 /// What the heads say.
@@ -85,21 +103,13 @@ pub struct Findings {
 pub struct Fuller {
     card: &'static Card,
     config: FullerConfig,
-    camera: CameraEncoder,
-    view: View,
-    lidar: SparseEncoder,
-    voxels: VoxelRule,
-    fuser: ConvNorm,
-    decoder: Decoder,
+    camera: Option<(CameraEncoder, View)>,
+    lidar: Option<Lidar>,
+    fuser: Option<ConvNorm>,
+    decoder: Trunk,
     object: Option<ObjectHead>,
     map: Option<MapHead>,
     device: Device,
-}
-
-/// The cells that a configuration cuts space into.
-fn rule_of(e: &Extents, size: [f64; 3], grid: [usize; 3], max_points: usize, max_voxels: usize) -> VoxelRule {
-    let [x, y, z, ..] = e.point_range.map(num::f32);
-    VoxelRule { low: [x, y, z], size: size.map(num::f32), grid, max_points, max_voxels }
 }
 
 impl Fuller {
@@ -118,26 +128,34 @@ impl Fuller {
 
     fn assemble(loader: &mut Loader, card: &'static Card, config: FullerConfig) -> Self {
         let e = &config.extents;
-        let camera = CameraEncoder::load(loader, &config);
-        let prefix = "encoders.camera.vtransform.";
-        let view = match e.view {
-            ViewKind::Lss => View::lss(loader, prefix, &config, None),
-            ViewKind::DepthLss => View::depth_lss(loader, prefix, &config, None),
+        let camera = (e.sensors != Sensors::Lidar).then(|| {
+            let prefix = "encoders.camera.vtransform.";
+            let encoder = CameraEncoder::load(loader, &config);
+            let view = match e.view {
+                ViewKind::Lss => View::lss(loader, prefix, &config, None),
+                ViewKind::DepthLss => View::depth_lss(loader, prefix, &config, None),
+            };
+            (encoder, view)
+        });
+        let lidar = (e.sensors != Sensors::Camera).then(|| Lidar::load(loader, &config));
+        let mut second = |width| Trunk::Second(Decoder::load(loader, "decoder.", width, &config.second, config.neck));
+        let decoder = match (e.sensors, e.lidar_encoder) {
+            (Sensors::Both, _) => second(config.fused),
+            (Sensors::Lidar, LidarKind::Sparse) => second(config.lidar_channels()),
+            (Sensors::Lidar, LidarKind::Pillars) => Trunk::None,
+            (Sensors::Camera, _) => Trunk::Residual(ResidualDecoder::load(loader, &config)),
         };
         let object = match e.object_head {
             ObjectKind::Transfusion => Some(ObjectHead::TransFusion(Box::new(TransFusion::load(loader, &config)))),
             ObjectKind::Center => Some(ObjectHead::Center(Box::new(CenterHead::load(loader, &config)))),
             ObjectKind::None => None,
         };
-        let voxels = rule_of(e, e.voxel_size, config.voxel_grid(), e.max_points_per_voxel, e.max_voxels);
         Self {
             card,
+            fuser: (e.sensors == Sensors::Both).then(|| decoder::fuser(loader, &config)),
+            decoder,
             camera,
-            view,
-            lidar: SparseEncoder::load(loader, "encoders.lidar.backbone.", &config),
-            voxels,
-            fuser: decoder::fuser(loader, &config),
-            decoder: Decoder::load(loader, &config),
+            lidar,
             object,
             map: e.map_head.then(|| MapHead::load(loader, &config)),
             device: loader.device().clone(),
@@ -168,25 +186,43 @@ impl Fuller {
         samples: usize,
         taps: &mut Taps,
     ) -> Result<Tensor<4>> {
-        let Some((images, rig)) = images else { return Ok(self.view.empty(samples, &self.device)) };
-        let features = self.camera.forward(images, taps);
+        let Some((encoder, view)) = &self.camera else {
+            return Err(Error::mismatch("`sensors = \"both\"`, for pictures", "a network of a LiDAR alone", NAME));
+        };
+        let Some((images, rig)) = images else { return Ok(view.empty(samples, &self.device)) };
+        let features = encoder.forward(images, taps);
         let [_, _, rows, columns] = features.dims();
-        self.view.tap_geometry(rig, [rows, columns], &self.device, taps);
-        self.view.forward(features, rig, clouds, taps)
+        view.tap_geometry(rig, [rows, columns], &self.device, taps);
+        view.forward(features, rig, clouds, taps)
     }
 
-    /// The LiDAR branch, `[samples, 2 * channels, X, Y]`.
-    pub fn lidar_features(&self, clouds: &[Cloud], taps: &mut Taps) -> Tensor<4> {
-        let voxels: Vec<Voxels> = clouds.iter().map(|c| self.voxels.apply(&c.points, false)).collect();
-        input::tap_voxels(&voxels, taps);
-        self.lidar.forward(self.lidar.sites(&voxels), clouds.len(), &self.device, taps)
+    /// The LiDAR branch, `[samples, channels, X, Y]`.
+    ///
+    /// # Errors
+    /// The network has cameras alone.
+    pub fn lidar_features(&self, clouds: &[Cloud], taps: &mut Taps) -> Result<Tensor<4>> {
+        let Some(lidar) = &self.lidar else {
+            return Err(Error::mismatch("`sensors = \"both\"`, for points", "a network of cameras alone", NAME));
+        };
+        Ok(lidar.forward(clouds, &self.device, taps))
     }
 
-    /// Both ground plans to the one that the heads read.
-    pub fn trunk(&self, camera: Tensor<4>, lidar: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
-        let fused = self.fuser.forward(Tensor::cat(vec![camera, lidar], 1));
-        taps.tap("fuser.out", || fused.clone());
-        let out = self.decoder.forward(fused, taps);
+    /// Both ground plans, the camera's first, or that of the only sensor, to the one that the heads read.
+    pub fn trunk(&self, plans: Vec<Tensor<4>>, taps: &mut Taps) -> Tensor<4> {
+        let mut fused = Tensor::cat(plans, 1);
+        if let Some(fuser) = &self.fuser {
+            fused = fuser.forward(fused);
+            taps.tap("fuser.out", || fused.clone());
+        }
+        self.decode(fused, taps)
+    }
+
+    fn decode(&self, fused: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
+        let out = match &self.decoder {
+            Trunk::Second(decoder) => decoder.forward(fused, taps, "decoder."),
+            Trunk::Residual(decoder) => decoder.forward(fused, taps),
+            Trunk::None => return fused,
+        };
         taps.tap("decoder.neck.out", || out.clone());
         out
     }
@@ -217,9 +253,21 @@ impl Fuller {
         {
             return Err(Error::mismatch(format!("{} clouds, one a sample", rig.count[0]), samples.to_string(), "FULLER"));
         }
-        let camera = self.camera_features(images, clouds, samples, taps)?;
-        let lidar = self.lidar_features(clouds, taps);
-        self.heads(self.trunk(camera, lidar, taps), taps, "object")
+        // Points in the pictures are part of depth-aware lifting, also without a LiDAR branch.
+        let points = clouds.iter().any(|c| !c.points.is_empty()) && self.config.extents.view == ViewKind::Lss;
+        let mut plans = Vec::with_capacity(2);
+        if images.is_some() || self.camera.is_some() {
+            plans.push(self.camera_features(images, clouds, samples, taps)?);
+        }
+        if points || self.lidar.is_some() {
+            plans.push(self.lidar_features(clouds, taps)?);
+        }
+        self.heads(self.trunk(plans, taps), taps, "object")
+    }
+
+    /// How CenterHead's boxes are thinned out where nobody says otherwise: as the published networks of these sensors do.
+    pub const fn suppression(&self) -> Suppression {
+        if matches!(self.config.extents.sensors, Sensors::Camera) { Suppression::Mixed } else { Suppression::Circle }
     }
 
     /// The boxes of each sample.
@@ -244,5 +292,11 @@ impl Model for Fuller {
         let scene = Scene::read(inputs)?;
         let found = self.forward(scene.images(), &scene.clouds, taps)?;
         input::write(self, &found, taps)
+    }
+
+    fn example(&self, height: usize, width: usize) -> Option<Named> {
+        let both = example::example(height, width);
+        let seen = |name: &str| if name.starts_with("points.") { self.lidar.is_some() } else { self.camera.is_some() };
+        Some(both.into_iter().filter(|(name, _)| seen(name)).collect())
     }
 }

@@ -3,13 +3,15 @@
 //! *In*: clouds. *Out*: per pillar 64 features in order of first touch, and `[samples, 64, X, Y]`. *Invariant*: as published, the rows that
 //! pad a pillar to its full count take part in both maxima. Lang et al., "PointPillars", CVPR 2019.
 
+use super::FullerConfig;
+use super::lidar::rule_of;
 use super::voxel::{Cloud, POINT, VoxelRule, Voxels};
-use super::{FullerConfig, rule_of};
 use crate::nets::blocks::batch_norm;
+use crate::nets::blocks::ops::{linear, relu};
 use crate::nets::loader::{Init, Loader};
+use crate::nets::profile::{Class, operator};
 use crate::types::num;
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 const EPSILON: f64 = 1e-3;
 /// Values of a point with its offsets.
@@ -36,7 +38,7 @@ impl Layer {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [pillars, rows, inputs] = x.dims();
         let [outputs] = self.bias.dims();
-        let y = x.reshape([pillars * rows, inputs]).matmul(self.weight.clone()) + self.bias.clone().unsqueeze();
+        let y = linear(x.reshape([pillars * rows, inputs]), self.weight.clone(), Some(self.bias.clone()));
         relu(y).reshape([pillars, rows, outputs])
     }
 }
@@ -74,6 +76,12 @@ impl Pillars {
         Some((x.max_dim(1).reshape([count, CHANNELS]), pillars))
     }
 
+    /// The picture from above of all clouds, `[samples, 64, X, Y]`.
+    pub(super) fn forward(&self, clouds: &[Cloud], device: &Device) -> Tensor<4> {
+        let encoded: Vec<_> = clouds.iter().map(|cloud| self.encode(cloud, device)).collect();
+        operator(Class::Own, 0, || self.canvas(&encoded, device))
+    }
+
     /// The points with their offsets from the pillar's mean and centre, padded with zeros.
     fn decorate(&self, cloud: &Cloud, pillars: &Voxels) -> Vec<f32> {
         let most = self.rule.max_points;
@@ -101,21 +109,21 @@ impl Pillars {
         rows
     }
 
-    /// The picture from above of all samples, `[samples, 64, X, Y]`.
+    /// The picture from above of all samples, `[samples, 64, X, Y]`: every cell takes its pillar's row, or one of zeros.
     pub fn canvas(&self, samples: &[Option<(Tensor<2>, Voxels)>], device: &Device) -> Tensor<4> {
         let [nx, ny, _] = self.rule.grid;
-        let mut out = vec![0.0_f32; samples.len() * CHANNELS * nx * ny];
-        for (planes, sample) in out.chunks_exact_mut((CHANNELS * nx * ny).max(1)).zip(samples) {
-            let Some((features, pillars)) = sample else { continue };
-            let features = features.clone().into_data();
-            let Ok(features) = features.as_slice::<f32>() else { continue };
-            for ([x, y, _], row) in pillars.coordinates.iter().zip(features.chunks_exact(CHANNELS)) {
+        let zeros = Tensor::<2>::zeros([1, CHANNELS], device);
+        let picture = |sample: &Option<(Tensor<2>, Voxels)>| {
+            let Some((features, pillars)) = sample else { return Tensor::zeros([1, CHANNELS, nx, ny], device) };
+            let mut rows = vec![num::i32(pillars.coordinates.len()); nx * ny];
+            for (number, [x, y, _]) in pillars.coordinates.iter().enumerate() {
                 let at = usize::try_from(*x).unwrap_or(0) * ny + usize::try_from(*y).unwrap_or(0);
-                for (plane, value) in planes.chunks_exact_mut(nx * ny).zip(row) {
-                    plane.iter_mut().skip(at).take(1).for_each(|t| *t = *value);
-                }
+                rows.iter_mut().skip(at).take(1).for_each(|row| *row = num::i32(number));
             }
-        }
-        Tensor::from_data(TensorData::new(out, [samples.len(), CHANNELS, nx, ny]), device)
+            let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [nx * ny]), device);
+            let cells = Tensor::cat(vec![features.clone(), zeros.clone()], 0).select(0, rows);
+            cells.transpose().reshape([1, CHANNELS, nx, ny])
+        };
+        Tensor::cat(samples.iter().map(picture).collect(), 0)
     }
 }

@@ -25,8 +25,8 @@ impl Truth {
     /// Centre in cells of the heads' grid.
     fn cells(&self, config: &FullerConfig) -> [f32; 2] {
         let [low_x, low_y, ..] = config.extents.point_range.map(num::f32);
-        let [sx, sy] = [config.extents.voxel_size[0], config.extents.voxel_size[1]].map(num::f32);
-        let stride = num::f32(super::config::STRIDE);
+        let (edges, stride) = config.unit();
+        let ([sx, sy], stride) = (edges.map(num::f32), num::f32(stride));
         [(num::f32(self.stored.at[0]) - low_x) / sx / stride, (num::f32(self.stored.at[1]) - low_y) / sy / stride]
     }
 

@@ -8,12 +8,11 @@ use super::FullerConfig;
 use super::boxes::CLASSES;
 use super::peaks::{Peak, best, suppress};
 use crate::nets::Taps;
+use crate::nets::blocks::ops::{attention, linear};
 use crate::nets::blocks::{Activation, Conv, ConvNorm, ConvShape, LayerNorm, Linear, batch_norm, to_tokens};
 use crate::nets::loader::{Init, Loader};
 use crate::types::{Error, Result, num};
 use burn::tensor::activation::{relu, sigmoid};
-use burn::tensor::module::{attention, linear};
-use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 const HEADS: usize = 8;
@@ -56,7 +55,7 @@ impl TransFusion {
     /// Reads `heads.object`.
     pub(super) fn load(loader: &mut Loader, config: &FullerConfig) -> Self {
         let (width, p) = (config.hidden, "heads.object.");
-        let shared = Conv::load(loader, &format!("{p}shared_conv"), ConvShape::same(2 * config.neck, width, 3), true);
+        let shared = Conv::load(loader, &format!("{p}shared_conv"), ConvShape::same(config.head_channels(), width, 3), true);
         let name = |n: &str| format!("{p}heatmap_head.{n}");
         let heat = (
             ConvNorm::load(loader, &name("0.conv"), &name("0.bn"), ConvShape::same(width, width, 3), false, Activation::Relu),
@@ -224,7 +223,7 @@ impl Attention {
             linear(x, weight, Some(bias)).reshape([batch, tokens, HEADS, self.width / HEADS]).swap_dims(1, 2)
         };
         let (q, k, v) = (part(query, 0), part(keys.clone(), 1), part(keys, 2));
-        let mixed = attention(q, k, v, None, None, AttentionModuleOptions::default());
+        let mixed = attention(q, k, v, None, None);
         self.output.forward(mixed.swap_dims(1, 2).reshape([batch, count, self.width]))
     }
 }

@@ -11,6 +11,7 @@ use super::{Cloud, FullerConfig};
 use crate::nets::Taps;
 use crate::nets::blocks::{Activation, Conv, ConvNorm, ConvShape, to_tokens};
 use crate::nets::loader::Loader;
+use crate::nets::profile::{Class, operator};
 use crate::types::{Error, Result};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -143,10 +144,12 @@ impl View {
         taps.tap(&format!("{}.depth", self.tap), || softmax(values.clone().narrow(1, 0, self.depths), 1));
         let host = crate::nets::to_host(to_tokens(values))?;
         let host = host.as_slice::<f32>().map_err(|e| Error::unavailable("depth scores", e.to_string()))?;
-        let runs: Vec<_> = rig.each().map(|(camera, augmentation)| frustum.columns(camera, augmentation, &self.cells)).collect();
-        let lift = Lift { values: host, cameras, size: frustum.size(), channels: self.context, runs: &runs };
         let [nx, ny, nz] = self.cells.count;
-        let pooled = TensorData::new(pool(&lift, &self.cells), [samples, padded(self.context), nz, nx * ny]);
+        let sums = operator(Class::Own, 0, || {
+            let runs: Vec<_> = rig.each().map(|(camera, augmentation)| frustum.columns(camera, augmentation, &self.cells)).collect();
+            pool(&Lift { values: host, cameras, size: frustum.size(), channels: self.context, runs: &runs }, &self.cells)
+        });
+        let pooled = TensorData::new(sums, [samples, padded(self.context), nz, nx * ny]);
         let pooled = Tensor::<4>::from_data(pooled, &device).narrow(1, 0, self.context);
         // Levels are stacked level by level, each with all its channels.
         let pooled = if nz == 1 { pooled } else { pooled.swap_dims(1, 2) };

@@ -5,8 +5,10 @@
 
 use super::semantic_cloud::{Geometry, LeftResampling};
 use crate::nets::blocks::{Activation, CvtConfig, CvtStage, ScoreScale};
+use crate::nets::{Card, options};
 use crate::types::{Error, Result};
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 /// How colours reach the normalisation by mean and deviation of ImageNet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -158,6 +160,20 @@ impl LetFuserConfig {
         yaws: [60.0, -60.0],
         left_resampling: LeftResampling::Once,
     };
+
+    /// A preset's sizes and options with the keys of `changes` replaced.
+    ///
+    /// # Errors
+    /// A key is unknown, or the sizes cannot be built.
+    pub(super) fn of(card: &Card, changes: &Table) -> Result<Self> {
+        let place = || format!("configuration of {} {}", card.name, card.preset);
+        let config = if card.preset == super::CARD_TINY.preset { Self::TINY } else { Self::BASE };
+        let mut table = Table::try_from(&config).map_err(|e| Error::mismatch("a table of keys", e.to_string(), place()))?;
+        table.extend(changes.clone());
+        let config: Self = options(&table, card)?;
+        config.check().map_err(|e| e.at(place()))?;
+        Ok(config)
+    }
 
     /// Channels of the recurrent state.
     pub const fn hidden(&self) -> usize {

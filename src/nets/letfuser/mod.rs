@@ -28,7 +28,8 @@ pub use semantic_cloud::{Geometry, LeftResampling, SemanticCloud, class_masks, o
 
 use super::blocks::Cvt;
 use super::loader::{Loader, Report};
-use super::{Card, Inputs, Model, Origin, Taps, options, to_host};
+use super::profile::{Class, operator};
+use super::{Card, Inputs, Model, Named, Origin, Taps, to_host};
 use crate::types::{Error, Result};
 use bird::BirdEncoder;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -84,15 +85,19 @@ impl LetFuser {
     /// As [`Self::load`], or a key is unknown or the sizes cannot be built.
     pub fn load_with(preset: &str, origin: Origin, changes: &Table, device: &Device) -> Result<(Self, Report)> {
         let card = super::card::find(NAME, preset)?;
-        let place = || format!("configuration of {NAME} {preset}");
-        let config = if card.preset == CARD_TINY.preset { LetFuserConfig::TINY } else { LetFuserConfig::BASE };
-        let mut table = Table::try_from(&config).map_err(|e| Error::mismatch("a table of keys", e.to_string(), place()))?;
-        table.extend(changes.clone());
-        let config: LetFuserConfig = options(&table, card)?;
-        config.check().map_err(|e| e.at(place()))?;
+        let config = LetFuserConfig::of(card, changes)?;
         let (mut loader, partial) = origin.open(device)?;
         let network = Self::assemble(&mut loader, card, config);
         Ok((network, loader.finish(partial)?))
+    }
+
+    /// Builds a preset from a loader that is already there, for training from [`Loader::from_leaves`].
+    ///
+    /// # Errors
+    /// As [`Self::load_with`], the weights left out.
+    pub fn from_loader(loader: &mut Loader, preset: &str, changes: &Table) -> Result<Self> {
+        let card = super::card::find(NAME, preset)?;
+        Ok(Self::assemble(loader, card, LetFuserConfig::of(card, changes)?))
     }
 
     fn assemble(loader: &mut Loader, card: &'static Card, mut config: LetFuserConfig) -> Self {
@@ -162,12 +167,14 @@ impl LetFuser {
         let (host, pixels) = (to_host(scores.clone())?, height * width);
         let values = host.as_slice::<f32>().map_err(|e| Error::unavailable("class scores", e.to_string()))?;
         let (mut masks, mut map) = (Vec::with_capacity(look.depth.len()), Vec::with_capacity(look.depth.len()));
-        for (scores, depth) in values.chunks_exact(classes * pixels).zip(look.depth.chunks_exact(pixels)) {
-            let own = class_masks(scores, pixels);
-            map.extend(self.cloud.project(&own, depth)?);
-            masks.extend(own);
-        }
-        Ok((masks, map))
+        operator(Class::Own, 0, || {
+            for (scores, depth) in values.chunks_exact(classes * pixels).zip(look.depth.chunks_exact(pixels)) {
+                let own = class_masks(scores, pixels);
+                map.extend(self.cloud.project(&own, depth)?);
+                masks.extend(own);
+            }
+            Ok((masks, map))
+        })
     }
 
     fn decide(&self, signs: &Signs, map: &[u32], look: &Look, known: &Measured, taps: &mut Taps, prefix: &str) -> Decision {
@@ -236,5 +243,23 @@ impl Model for LetFuser {
         taps.output("speed", seen.signs.speed);
         taps.output("seg", seen.scores);
         Ok(())
+    }
+
+    fn example(&self, height: usize, width: usize) -> Option<Named> {
+        let wave = |i: usize, low: f64, high: f64| crate::types::num::f32(low + (high - low) * (i as f64 * 0.618_034).fract());
+        let tensor = |name: &str, shape: &[usize], low, high| {
+            let values: Vec<f32> = (0..shape.iter().product()).map(|i| wave(i, low, high)).collect();
+            (name.to_owned(), TensorData::new(values, shape.to_vec()))
+        };
+        Some(
+            [
+                tensor("rgb", &[1, 3, height, width], 0.0, 255.0),
+                tensor("depth", &[1, 1, height, width], 0.001, 0.045),
+                tensor("target_point", &[1, 2], -20.0, 2.0),
+                tensor("velocity", &[1], 3.0, 3.0),
+                tensor("command", &[1], 4.0, 4.0),
+            ]
+            .into(),
+        )
     }
 }

@@ -6,8 +6,9 @@
 //! One head of additive attention: Veličković et al., "Graph Attention Networks", ICLR 2018, with pre-activation residuals.
 
 use crate::nets::blocks::batch_norm;
+use crate::nets::blocks::ops::{context, linear, softmax};
 use crate::nets::loader::{Init, Loader};
-use burn::tensor::activation::{leaky_relu, relu, softmax};
+use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Points of a block.
@@ -84,14 +85,14 @@ impl GraphLayer {
     pub(super) fn forward(&self, x: Tensor<2>, ring: &Ring) -> Tensor<2> {
         let [rows, channels] = x.dims();
         let hidden = relu(x.clone() * self.scale.clone() + self.shift.clone());
-        let z = hidden.clone().matmul(self.project.clone());
-        let scores = hidden.narrow(0, 0, ring.points).matmul(self.score.clone());
+        let z = linear(hidden.clone(), self.project.clone(), None);
+        let scores = linear(hidden.narrow(0, 0, ring.points), self.score.clone(), None);
         let gathered = scores.clone().select(0, ring.gather.clone()).reshape([ring.blocks, ring.width, 2]);
         let neighbour = gathered.narrow(2, 0, 1).swap_dims(1, 2);
         let centre = padded(scores.narrow(1, 1, 1), ring.blocks * BLOCK).reshape([ring.blocks, BLOCK, 1]);
         let weights = softmax(leaky_relu(neighbour + centre, 0.2) + ring.band.clone(), 2);
         let values = z.clone().select(0, ring.gather.clone()).reshape([ring.blocks, ring.width, channels]);
-        let mixed = weights.matmul(values).reshape([ring.blocks * BLOCK, channels]).narrow(0, 0, ring.points);
+        let mixed = context(weights, values).reshape([ring.blocks * BLOCK, channels]).narrow(0, 0, ring.points);
         let all = if rows > ring.points { Tensor::cat(vec![mixed, z.narrow(0, ring.points, rows - ring.points)], 0) } else { mixed };
         x + all + self.bias.clone()
     }

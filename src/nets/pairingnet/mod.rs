@@ -23,9 +23,9 @@ pub use matching::{Extent, Patches, Points};
 pub use similarity::{FocalLoss, focal_loss, logits, similarity};
 
 use super::loader::{Loader, Report};
-use super::{Card, Inputs, Model, Origin, Taps};
+use super::{Card, Inputs, Model, Named, Origin, Taps};
 use crate::types::{Error, Result, num};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use inputs::{Options, Side};
 use matching::MatchingNet;
 use searching::SearchingNet;
@@ -151,7 +151,7 @@ impl PairingNet {
             let flat: Vec<i64> =
                 pairs.iter().filter(|[r, c]| *r < n && *c < m).map(|[r, c]| i64::try_from(r * m + c).unwrap_or(0)).collect();
             if !flat.is_empty() {
-                let at = Tensor::from_data(burn::tensor::TensorData::new(flat.clone(), [flat.len()]), &cells.device());
+                let at = Tensor::from_data(TensorData::new(flat.clone(), [flat.len()]), &cells.device());
                 taps.output("similarity_at_gt", cells.clone().reshape([n * m]).select(0, at));
             }
         }
@@ -189,6 +189,16 @@ impl Model for PairingNet {
         }
         taps.stack(items);
         contrast_outputs(inputs, taps)
+    }
+
+    /// One fragment of `width` points; the height plays no part.
+    fn example(&self, _height: usize, width: usize) -> Option<Named> {
+        let tensor = |name: &str, shape: &[usize]| {
+            let wave = |i: usize| num::f32(0.5 + 0.5 * (i as f64 * 0.618_034).sin());
+            (name.to_owned(), TensorData::new((0..shape.iter().product()).map(wave).collect::<Vec<f32>>(), shape.to_vec()))
+        };
+        let patches = [tensor("source.c_input", &[1, width, 7, 7]), tensor("source.t_input", &[1, width, 3, 7, 7])];
+        Some([tensor("source.pcd", &[1, width, 2])].into_iter().chain(patches).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 //! *In*: fused features `[n, C]` and `[m, C]` of true points only. *Out*: `[n, m]` in 0..1. *Invariant*: padded rows are cropped away before both
 //! softmaxes; there the values equal those of the published masking, and no padded cell can ever be large.
 
-use burn::tensor::activation::softmax;
+use crate::nets::blocks::ops::{context, softmax};
 use burn::tensor::{Tensor, TensorData};
 
 /// Weight of the positive cells in the focal loss.
@@ -14,7 +14,7 @@ const SCALE: f64 = 400.0;
 
 /// Dot products over `temperature` (published: the square root of the channels).
 pub fn logits(source: Tensor<2>, target: Tensor<2>, temperature: f64) -> Tensor<2> {
-    source.matmul(target.transpose()) / temperature
+    context(source, target.transpose()) / temperature
 }
 
 /// Softmax over rows times softmax over columns, cell by cell.

@@ -5,12 +5,10 @@
 //! the tokens, and q (k^T v) without a map of tokens by tokens. Shen et al., "Efficient Attention", WACV 2021. No positions, no last norm.
 
 use crate::nets::Taps;
+use crate::nets::blocks::ops::{attention, context, softmax};
 use crate::nets::blocks::{Activation, LayerNorm, Linear};
 use crate::nets::loader::Loader;
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 
 /// Sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +103,8 @@ impl MixedAttention {
         let (near, far) = (self.local_heads, self.heads.saturating_sub(self.local_heads));
         let local = local_attention(q.clone().narrow(1, 0, near), k.clone().narrow(1, 0, near), v.clone().narrow(1, 0, near), self.window);
         let [q, k, v] = [q, k, v].map(|x| x.narrow(1, near, far));
-        let context = softmax(k, 2).swap_dims(2, 3).matmul(v);
-        let global = (softmax(q, 3) / (head as f64).sqrt()).matmul(context);
+        let summary = context(softmax(k, 2).swap_dims(2, 3), v);
+        let global = context(softmax(q, 3) / (head as f64).sqrt(), summary);
         let mixed = Tensor::cat(vec![local.clone(), global], 1);
         (self.output.forward(mixed.swap_dims(1, 2).reshape([batch, tokens, width])), local)
     }
@@ -116,7 +114,7 @@ impl MixedAttention {
 fn local_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, window: usize) -> Tensor<4> {
     let [batch, heads, tokens, head] = q.dims();
     let windows = tokens.checked_div(window).unwrap_or(0);
-    let whole = |q, k, v| attention(q, k, v, None, None, AttentionModuleOptions::default());
+    let whole = |q, k, v| attention(q, k, v, None, None);
     if windows <= 2 {
         return whole(q, k, v);
     }

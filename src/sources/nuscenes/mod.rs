@@ -51,9 +51,13 @@ pub struct NuscenesConfig {
     /// Channels; the default is the six cameras and `LIDAR_TOP`.
     #[serde(default = "seven")]
     pub sensors: Vec<String>,
-    /// Whether the files between key frames are read too.
+    /// Whether the files between key frames are given too.
     #[serde(default)]
     pub sweeps: bool,
+    /// LiDAR sweeps in one cloud: each file with so many less one before it, the vehicle's motion taken out, ages as lags (below 0).
+    /// Published surround networks were trained with 10.
+    #[serde(default = "one")]
+    pub lidar_sweeps: usize,
     /// `never`, `lidar` or `every`: at which times `ego` is given.
     #[serde(default)]
     pub ego_at: EgoAt,
@@ -62,6 +66,11 @@ pub struct NuscenesConfig {
 fn mini() -> String {
     "v1.0-mini".to_owned()
 }
+const fn one() -> usize {
+    1
+}
+/// More sweeps than any LiDAR turns in ten seconds.
+const MOST_SWEEPS: usize = 200;
 fn seven() -> Vec<String> {
     let names = ["CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT", "LIDAR_TOP"];
     names.map(str::to_owned).into()
@@ -70,7 +79,7 @@ fn seven() -> Vec<String> {
 impl NuscenesConfig {
     /// Key frames of the six cameras and the LiDAR of all scenes of v1.0-mini in `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), version: mini(), scene: None, sensors: seven(), sweeps: false, ego_at: EgoAt::Lidar }
+        Self { root: root.into(), version: mini(), scene: None, sensors: seven(), sweeps: false, lidar_sweeps: 1, ego_at: EgoAt::Lidar }
     }
     /// Reads the tables.
     ///
@@ -82,9 +91,12 @@ impl NuscenesConfig {
         if unique.len() != self.sensors.len() || unique.is_empty() {
             return Err(Error::mismatch("one or more different channels", format!("{:?}", self.sensors), "sensors"));
         }
+        if !(1..=MOST_SWEEPS).contains(&self.lidar_sweeps) {
+            return Err(Error::mismatch(format!("1 to {MOST_SWEEPS}"), self.lidar_sweeps.to_string(), "lidar_sweeps"));
+        }
         let root = Root::open(&self.root, Some(&self.version))?;
         let tables = self.tables(&root, unique)?;
-        let tables = Joined::new(&tables, self.scene.as_deref());
+        let tables = Joined::new(&tables, self.scene.as_deref(), self.sweeps);
         if tables.items.is_empty() {
             return Err(Error::mismatch("at least one file of the chosen sensors", "none", folder.display().to_string()));
         }
@@ -92,7 +104,7 @@ impl NuscenesConfig {
         let mut plan = Vec::with_capacity(tables.items.len());
         for item in &tables.items {
             let calibration = calibrations.give(&tables, item);
-            let load = calibration.as_ref().map_err(Clone::clone).and_then(|_| load(&root, &tables, item));
+            let load = calibration.as_ref().map_err(Clone::clone).and_then(|_| load(&root, &tables, item, self.lidar_sweeps));
             let calibration = calibration.unwrap_or_else(|_| Arc::new(Calibration::unknown(item.channel)));
             let load = load.unwrap_or_else(|e| Load::Refused(e.at(format!("sample_data {}", item.data.token)).to_string()));
             let at = SensorTime::from_micros(item.data.timestamp);
@@ -117,7 +129,8 @@ impl NuscenesConfig {
         let chosen = self.scene.as_deref();
         let scene = |s: &nuscenes::Scene| chosen.is_none_or(|w| *s.name == *w || s.token.to_string() == w);
         let wanted = channels.clone();
-        let choice = Choice { scene: &scene, channels: Some(channels), sweeps: self.sweeps, annotations: false, rest: false };
+        let between = self.sweeps || self.lidar_sweeps > 1;
+        let choice = Choice { scene: &scene, channels: Some(channels), sweeps: between, annotations: false, rest: false };
         let tables = root.tables(&choice, &mut faults)?;
         nuscenes::check_links(&tables, &choice, &mut faults);
         // What spoils single frames is counted when they are played.
@@ -228,7 +241,7 @@ struct Joined<'t> {
 }
 
 impl<'t> Joined<'t> {
-    fn new(all: &'t Tables, scene: Option<&str>) -> Self {
+    fn new(all: &'t Tables, scene: Option<&str>, between: bool) -> Self {
         let chosen = |s: &Sample| {
             let of = all.scenes.get(&s.scene_token);
             scene.is_none_or(|w| of.is_some_and(|r| *r.name == *w || r.token.to_string() == w))
@@ -237,7 +250,7 @@ impl<'t> Joined<'t> {
         let late = |s: &'t Sample| all.samples.get(&s.next).filter(|n| n.timestamp <= s.timestamp).map(|_| &s.next);
         let disordered = all.samples.rows().iter().filter_map(late).collect();
         let item = |data: &'t SampleData| Some(Item { data, channel: all.channel(&data.calibrated_sensor_token)? });
-        let mut items: Vec<Item<'t>> = all.sample_data.rows().iter().filter_map(item).collect();
+        let mut items: Vec<Item<'t>> = all.sample_data.rows().iter().filter(|d| between || d.is_key_frame).filter_map(item).collect();
         items.sort_by(|a, b| (a.data.timestamp, a.channel).cmp(&(b.data.timestamp, b.channel)));
         Self { all, samples, items, disordered }
     }
@@ -247,7 +260,7 @@ impl<'t> Joined<'t> {
 }
 
 /// What is to be done for one file.
-fn load(root: &Root, tables: &Joined<'_>, item: &Item<'_>) -> Result<Load> {
+fn load(root: &Root, tables: &Joined<'_>, item: &Item<'_>, sweeps: usize) -> Result<Load> {
     if tables.disordered.contains(&item.data.sample_token) {
         let place = format!("sample {}", item.data.sample_token);
         return Err(Error::mismatch("a sample later than the one before it", "an earlier or equal timestamp", place));
@@ -256,6 +269,7 @@ fn load(root: &Root, tables: &Joined<'_>, item: &Item<'_>) -> Result<Load> {
     Ok(match modality(tables.modality(item.channel), item.channel)? {
         Modality::Rgb => Load::Picture(path),
         Modality::Radar => Load::Radar(path, radar::scan),
+        _ if sweeps > 1 => Load::Sweeps(sweeps::parts(root, tables.all, item.data, sweeps)?),
         _ => Load::Cloud(path, nuscenes::cloud),
     })
 }

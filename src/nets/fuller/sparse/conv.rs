@@ -7,6 +7,7 @@
 use super::rule::{Rule, Shape, TILE};
 use crate::nets::blocks::batch_norm;
 use crate::nets::loader::{Init, Loader};
+use crate::nets::profile::{Class, operator};
 use crate::nets::simd::{self, Kernel, Simd};
 use crate::types::num;
 use rayon::prelude::*;
@@ -93,6 +94,10 @@ impl SparseConv {
 
     /// max(0, convolution + bias + `around`) at every output site.
     pub fn forward(&self, features: &[f32], rule: &Rule, around: Option<&[f32]>) -> Vec<f32> {
+        operator(Class::Sparse, num::count(self.cost(rule.pairs())), || self.sums(features, rule, around))
+    }
+
+    fn sums(&self, features: &[f32], rule: &Rule, around: Option<&[f32]>) -> Vec<f32> {
         let mut out = vec![0.0_f32; rule.outputs * self.outputs];
         let strips = self.outputs.div_ceil(LANES);
         let tiles = out.par_chunks_mut(TILE * self.outputs.max(1)).zip(&rule.tiles).enumerate();
