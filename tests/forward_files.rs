@@ -38,7 +38,8 @@ fn library(network: &str, preset: &str, config: Option<&Path>, named: &Named) ->
 #[test]
 fn files_give_what_the_library_gives() {
     let extents = support::fixture("fuller/extents.toml");
-    let cases: [(&str, &str, Option<PathBuf>, Vec<(&str, f32)>); 3] = [
+    type Case = (&'static str, &'static str, Option<PathBuf>, Vec<(&'static str, f32)>);
+    let cases: [Case; 3] = [
         ("letfuser", "base", None, vec![("command", 4.0)]),
         ("fuller", "fixture", Some(extents), vec![]),
         ("pairingnet", "base", None, vec![("source_points", 1130.0), ("target_points", 946.0)]),

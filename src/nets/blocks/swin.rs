@@ -5,8 +5,7 @@
 //! mmdetection backbone: they act as keys and values that equal the bias of the projection.
 //! Liu et al., "Swin Transformer", ICCV 2021. Patch merging orders the channels c * 4 + (dy * 2 + dx).
 
-use super::ops::{context, softmax};
-use super::{Activation, Conv, ConvShape, LayerNorm, Linear, to_image, to_tokens};
+use super::{Activation, Conv, ConvShape, Heads, LayerNorm, Linear, Mlp, to_image, to_tokens};
 use crate::nets::loader::{Init, Loader};
 use burn::tensor::{Tensor, TensorData};
 
@@ -138,8 +137,8 @@ struct Grid {
     size: [usize; 2],
     padded: [usize; 2],
     window: usize,
-    /// `[1, windows, 1, window^2, window^2]`.
-    mask: Tensor<5>,
+    /// `[windows, 1, window^2, window^2]`.
+    mask: Tensor<4>,
 }
 
 impl Grid {
@@ -158,7 +157,7 @@ impl Grid {
             }
         }
         let windows = (padded[0] * padded[1]).checked_div(window * window).unwrap_or(0);
-        let mask = TensorData::new(mask, [1, windows, 1, window * window, window * window]);
+        let mask = TensorData::new(mask, [windows, 1, window * window, window * window]);
         Self { size, padded, window, mask: Tensor::from_data(mask, &like.device()) }
     }
 
@@ -203,13 +202,12 @@ fn roll(x: Tensor<4>, dim: usize, by: usize) -> Tensor<4> {
 struct Block {
     norm1: LayerNorm,
     qkv: Linear,
-    /// `[1, 1, heads, window^2, window^2]`.
-    bias: Tensor<5>,
+    /// `[1, heads, window^2, window^2]`.
+    bias: Tensor<4>,
     project: Linear,
     norm2: LayerNorm,
-    expand: Linear,
-    contract: Linear,
-    heads: usize,
+    mlp: Mlp,
+    heads: Heads,
     window: usize,
     shifted: bool,
 }
@@ -231,12 +229,16 @@ impl Block {
         Self {
             norm1: LayerNorm::load(loader, &format!("{name}.norm1"), channels, EPSILON),
             qkv: Linear::load(loader, &format!("{msa}.qkv"), channels, 3 * channels, true),
-            bias: loader.upload(bias, [1, 1, heads, area, area]),
+            bias: loader.upload(bias, [1, heads, area, area]),
             project: Linear::load(loader, &format!("{msa}.proj"), channels, channels, true),
             norm2: LayerNorm::load(loader, &format!("{name}.norm2"), channels, EPSILON),
-            expand: Linear::load(loader, &format!("{name}.ffn.layers.0.0"), channels, 4 * channels, true),
-            contract: Linear::load(loader, &format!("{name}.ffn.layers.1"), 4 * channels, channels, true),
-            heads,
+            mlp: Mlp::load(
+                loader,
+                [&format!("{name}.ffn.layers.0.0"), &format!("{name}.ffn.layers.1")],
+                [channels, 4 * channels, channels],
+                Activation::Gelu,
+            ),
+            heads: Heads::new(heads),
             window,
             shifted,
         }
@@ -247,26 +249,14 @@ impl Block {
         let shift = if self.shifted { self.window / 2 } else { 0 };
         let windows = grid.cut(self.norm1.forward(x.clone()), shift);
         let x = x + grid.join(self.attend(windows, batch, grid), batch, shift);
-        let inner = Activation::Gelu.forward(self.expand.forward(self.norm2.forward(x.clone())));
-        x + self.contract.forward(inner)
+        x.clone() + self.mlp.forward(self.norm2.forward(x))
     }
 
     fn attend(&self, windows: Tensor<3>, batch: usize, grid: &Grid) -> Tensor<3> {
-        let [count, area, channels] = windows.dims();
-        let width = channels.checked_div(self.heads).unwrap_or(channels);
+        let [_, _, channels] = windows.dims();
         let qkv = self.qkv.forward(windows);
-        let part = |index: usize| {
-            let part = qkv.clone().narrow(2, index * channels, channels);
-            part.reshape([count, area, self.heads, width]).swap_dims(1, 2)
-        };
-        let scores = context(part(0) * (width as f64).sqrt().recip(), part(1).swap_dims(2, 3));
-        let each = count.checked_div(batch).unwrap_or(count);
-        let mut scores = scores.reshape([batch, each, self.heads, area, area]) + self.bias.clone();
-        if self.shifted {
-            scores = scores + grid.mask.clone();
-        }
-        let weights = softmax(scores, 4).reshape([count, self.heads, area, area]);
-        let mixed = context(weights, part(2)).swap_dims(1, 2).reshape([count, area, channels]);
-        self.project.forward(mixed)
+        let part = |index: usize| qkv.clone().narrow(2, index * channels, channels);
+        let bias = if self.shifted { (self.bias.clone() + grid.mask.clone()).repeat_dim(0, batch) } else { self.bias.clone() };
+        self.project.forward(self.heads.mix(part(0), part(1), part(2), Some(bias)))
     }
 }

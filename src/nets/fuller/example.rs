@@ -68,16 +68,14 @@ pub(super) fn example(height: usize, width: usize) -> Named {
     let mut named = Named::new();
     let mut put = |name: &str, values: Vec<f32>, shape: Vec<usize>| drop(named.insert(name.to_owned(), TensorData::new(values, shape)));
     put("img", (0..cameras * 3 * height * width).map(wave).collect(), vec![1, cameras, 3, height, width]);
-    let matrices: [(&str, fn(&CameraGeometry) -> &Matrix4<f32>); 4] = [
-        ("camera_intrinsics", |c| &c.intrinsics),
-        ("camera2lidar", |c| &c.camera_to_lidar),
-        ("lidar2image", |c| &c.lidar_to_image),
-        ("img_aug_matrix", |c| &c.image_augmentation),
-    ];
     let rows = |m: &Matrix4<f32>| m.transpose().iter().copied().collect::<Vec<f32>>();
-    for (name, matrix) in matrices {
-        put(&format!("given.{name}"), rig.cameras.iter().flat_map(|c| rows(matrix(c))).collect(), vec![1, cameras, 4, 4]);
-    }
+    let mut matrices = |name: &str, pick: fn(&CameraGeometry) -> &Matrix4<f32>| {
+        put(&format!("given.{name}"), rig.cameras.iter().flat_map(|c| rows(pick(c))).collect(), vec![1, cameras, 4, 4]);
+    };
+    matrices("camera_intrinsics", |c| &c.intrinsics);
+    matrices("camera2lidar", |c| &c.camera_to_lidar);
+    matrices("lidar2image", |c| &c.lidar_to_image);
+    matrices("img_aug_matrix", |c| &c.image_augmentation);
     put("given.lidar_aug_matrix", rig.augmentation.iter().flat_map(rows).collect(), vec![1, 4, 4]);
     let points = synthetic_sweep(1).points;
     for (axis, name) in ["x", "y", "z", "intensity", "time"].into_iter().enumerate() {

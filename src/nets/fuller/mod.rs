@@ -82,7 +82,7 @@ enum Trunk {
     /// SECOND and SECONDFPN.
     Second(Decoder),
     /// Of cameras alone.
-    Residual(ResidualDecoder),
+    Residual(Box<ResidualDecoder>),
     /// Pillars alone bring their own.
     None,
 }
@@ -143,7 +143,7 @@ impl Fuller {
             (Sensors::Both, _) => second(config.fused),
             (Sensors::Lidar, LidarKind::Sparse) => second(config.lidar_channels()),
             (Sensors::Lidar, LidarKind::Pillars) => Trunk::None,
-            (Sensors::Camera, _) => Trunk::Residual(ResidualDecoder::load(loader, &config)),
+            (Sensors::Camera, _) => Trunk::Residual(Box::new(ResidualDecoder::load(loader, &config))),
         };
         let object = match e.object_head {
             ObjectKind::Transfusion => Some(ObjectHead::TransFusion(Box::new(TransFusion::load(loader, &config)))),

@@ -8,8 +8,8 @@ use super::FullerConfig;
 use super::boxes::CLASSES;
 use super::peaks::{Peak, best, suppress};
 use crate::nets::Taps;
-use crate::nets::blocks::ops::{attention, linear};
-use crate::nets::blocks::{Activation, Conv, ConvNorm, ConvShape, LayerNorm, Linear, batch_norm, to_tokens};
+use crate::nets::blocks::ops::linear;
+use crate::nets::blocks::{Activation, Conv, ConvNorm, ConvShape, Heads, LayerNorm, Linear, Mlp, batch_norm, to_tokens};
 use crate::nets::loader::{Init, Loader};
 use crate::types::{Error, Result, num};
 use burn::tensor::activation::{relu, sigmoid};
@@ -45,7 +45,7 @@ pub(super) struct TransFusion {
     self_attention: Attention,
     cross_attention: Attention,
     norms: [LayerNorm; 3],
-    feed: [Linear; 2],
+    feed: Mlp,
     branches: Vec<(Linear, Linear)>,
     bev: [usize; 2],
     proposals: usize,
@@ -84,10 +84,12 @@ impl TransFusion {
             self_attention: Attention::load(loader, &format!("{d}self_attn."), width),
             cross_attention: Attention::load(loader, &format!("{d}multihead_attn."), width),
             norms: [1, 2, 3].map(|n| LayerNorm::load(loader, &format!("{d}norm{n}"), width, 1e-5)),
-            feed: [
-                Linear::load(loader, &format!("{d}linear1"), width, config.feed_forward, true),
-                Linear::load(loader, &format!("{d}linear2"), config.feed_forward, width, true),
-            ],
+            feed: Mlp::load(
+                loader,
+                [&format!("{d}linear1"), &format!("{d}linear2")],
+                [width, config.feed_forward, width],
+                Activation::Relu,
+            ),
             branches,
             bev,
             proposals: config.extents.proposals,
@@ -147,8 +149,7 @@ impl TransFusion {
         let query = norm1.forward(query + self.self_attention.forward(placed.clone(), placed));
         let keys = features + self.key_positions.clone();
         let query = norm2.forward(query.clone() + self.cross_attention.forward(query + position, keys));
-        let [expand, contract] = &self.feed;
-        norm3.forward(query.clone() + contract.forward(relu(expand.forward(query))))
+        norm3.forward(query.clone() + self.feed.forward(query))
     }
 }
 
@@ -215,15 +216,11 @@ impl Attention {
 
     /// Keys are values too.
     fn forward(&self, query: Tensor<3>, keys: Tensor<3>) -> Tensor<3> {
-        let [batch, count, _] = query.dims();
         let part = |x: Tensor<3>, index: usize| {
-            let [_, tokens, _] = x.dims();
             let weight = self.packed.clone().narrow(1, index * self.width, self.width);
             let bias = self.bias.clone().narrow(0, index * self.width, self.width);
-            linear(x, weight, Some(bias)).reshape([batch, tokens, HEADS, self.width / HEADS]).swap_dims(1, 2)
+            linear(x, weight, Some(bias))
         };
-        let (q, k, v) = (part(query, 0), part(keys.clone(), 1), part(keys, 2));
-        let mixed = attention(q, k, v, None, None);
-        self.output.forward(mixed.swap_dims(1, 2).reshape([batch, count, self.width]))
+        self.output.forward(Heads::new(HEADS).mix(part(query, 0), part(keys.clone(), 1), part(keys, 2), None))
     }
 }

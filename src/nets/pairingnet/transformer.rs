@@ -6,7 +6,7 @@
 
 use crate::nets::Taps;
 use crate::nets::blocks::ops::{attention, context, softmax};
-use crate::nets::blocks::{Activation, LayerNorm, Linear};
+use crate::nets::blocks::{Activation, LayerNorm, Linear, Mlp};
 use crate::nets::loader::Loader;
 use burn::tensor::Tensor;
 
@@ -31,8 +31,7 @@ struct Block {
     norm: LayerNorm,
     attention: MixedAttention,
     mlp_norm: LayerNorm,
-    expand: Linear,
-    contract: Linear,
+    mlp: Mlp,
 }
 
 impl LinearTransformer {
@@ -45,8 +44,12 @@ impl LinearTransformer {
                 norm: LayerNorm::load(loader, &format!("{attention}.norm"), width, 1e-5),
                 attention: MixedAttention::load(loader, &format!("{attention}.fn"), config),
                 mlp_norm: LayerNorm::load(loader, &format!("{mlp}.norm"), width, 1e-5),
-                expand: Linear::load(loader, &format!("{mlp}.fn.fn.w1"), width, 4 * width, true),
-                contract: Linear::load(loader, &format!("{mlp}.fn.fn.w2"), 4 * width, width, true),
+                mlp: Mlp::load(
+                    loader,
+                    [&format!("{mlp}.fn.fn.w1"), &format!("{mlp}.fn.fn.w2")],
+                    [width, 4 * width, width],
+                    Activation::Gelu,
+                ),
             }
         };
         Self { blocks: (0..config.depth).map(&mut block).collect() }
@@ -61,8 +64,7 @@ impl LinearTransformer {
             taps.tap(&name("local_attn"), || local.squeeze_dim::<3>(0));
             taps.tap(&name("attn"), || mixed.clone().squeeze_dim::<2>(0));
             x = x + mixed;
-            let hidden = Activation::Gelu.forward(block.expand.forward(block.mlp_norm.forward(x.clone())));
-            x = x + block.contract.forward(hidden);
+            x = x.clone() + block.mlp.forward(block.mlp_norm.forward(x));
             taps.tap(&name("block"), || x.clone().squeeze_dim::<2>(0));
         }
         x.squeeze_dim(0)
