@@ -22,6 +22,7 @@ fn config(server: &Server) -> Config {
         patience: Duration::from_secs(60),
         vehicle: "vehicle.tesla.model3".into(),
         deadline: None,
+        record: None,
         reload: true,
     }
 }

@@ -29,6 +29,8 @@ pub struct Judge {
     driven: f64,
     outside: f64,
     before: Option<[f64; 2]>,
+    /// What the simulator said of the light that the ego stood under.
+    under: Option<LightColour>,
 }
 
 /// One step as the judge sees it.
@@ -81,6 +83,9 @@ impl Judge {
             self.lanes(step, gone, net);
         }
         self.stops(step, way);
+        if net.is_none() {
+            self.told_light(step);
+        }
         self.still = if step.ego.speed.abs() < STANDS.0 { self.still + step.seconds } else { 0.0 };
         let at = format!("at (x={x:.2}, y={:.2})", -y);
         if step.aside > FAR {
@@ -96,6 +101,14 @@ impl Judge {
             return Some("Agent timed out");
         }
         None
+    }
+    /// On a map that is not known here the simulator itself says under which light the ego is: leaving one that is red, driving, is running it.
+    fn told_light(&mut self, step: &Step<'_>) {
+        let before = std::mem::replace(&mut self.under, step.ego.light);
+        if before == Some(LightColour::Red) && step.ego.light.is_none() && step.ego.speed > 0.5 {
+            let [x, y] = step.ego.footprint.centre;
+            self.note(Kind::RedLight, step, format!("Agent ran a red light at (x={x:.2}, y={:.2})", -y));
+        }
     }
     fn lanes(&mut self, step: &Step<'_>, gone: f64, net: &Network) {
         let f = &step.ego.footprint;

@@ -4,8 +4,10 @@
 //! the server, the world's towards driver and judge. *Invariant*: 20 steps a simulated second; the control of a step is decided
 //! from that step's messages and followed at the next; nothing depends on the host's clock but the deadline.
 
-use super::driver::{Body, Driver, Ego, Instant as Now};
+use super::driver::{Body, Course, Driver, Ego, Instant as Now};
 use super::judge::{Judge, Step};
+use super::letfuser::georeference;
+use super::recorder::Recorder;
 use super::routes::{Dense, Route, on_lanes, start, straight};
 use crate::carla::client::{Client, Stream};
 use crate::carla::{Actor, Call, Collision, Header, LightColour, Snapshot, Transform, VehicleControl, VehiclePhysicsControl, axes, packed};
@@ -14,6 +16,7 @@ use crate::types::{Error, Result, num};
 use crate::world::scene::{Footprint, Town, TownSpec};
 use nalgebra::Vector3;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Length of a step, seconds.
@@ -36,6 +39,8 @@ pub struct Config {
     pub vehicle: String,
     /// A driver that takes longer brakes, and it is counted; without one, there is all the time in the world.
     pub deadline: Option<Duration>,
+    /// Records each drive as a route of a driving data set in this folder.
+    pub record: Option<PathBuf>,
     /// Loads the route's town even where it is there, so that each route begins the same.
     pub reload: bool,
 }
@@ -74,7 +79,8 @@ impl Directory {
             }
             let v = axes::vector(&s.velocity);
             let yaw_rate = axes::axial(&s.angular_velocity).z.to_radians();
-            Some(Body { id: s.id, footprint: ground(&s.transform, actor), velocity: [v.x, v.y], yaw_rate, walker })
+            let height = 2.0 * f64::from(actor.bounding_box.extent.z);
+            Some(Body { id: s.id, footprint: ground(&s.transform, actor), velocity: [v.x, v.y], yaw_rate, height, walker })
         };
         snapshot.actors.iter().filter_map(one).collect()
     }
@@ -147,7 +153,11 @@ fn attempt(
     let mut directory = Directory { known: HashMap::new() };
     clear(client, &mut directory, &way)?;
     let ego = place(client, config, &way)?;
-    let specs = driver.sensors();
+    let mut recorder = config.record.as_deref().map(|root| Recorder::new(root, route, repetition, &way)).transpose()?;
+    let mut specs = driver.sensors();
+    if recorder.is_some() {
+        specs.extend(Recorder::sensors());
+    }
     let mut streams: Vec<Stream> = Vec::new();
     for spec in &specs {
         let set: Vec<(&str, String)> = spec.attributes.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
@@ -166,7 +176,8 @@ fn attempt(
     }
     streams.iter().for_each(Stream::clear);
     while bumps.next(Duration::ZERO).is_some() {}
-    driver.begin();
+    let origin = georeference(&client.ask::<String>(&Call::GetMapData {})?);
+    driver.begin(&Course { way: &way, origin })?;
 
     directory.known.insert(ego.id, ego.clone());
     let mut judge = Judge::default();
@@ -215,7 +226,7 @@ fn attempt(
         }
         ended = judge.step(&step, &way, town.as_ref().map(|t| &t.network));
         let others = directory.bodies(&snapshot, ego.id);
-        let now = Now { time, frame, ego: me, way: &way, at, others: &others, lights: &lights, sensors: &sensors };
+        let now = Now { time, frame, ego: me, way: &way, at, others: &others, lights: &lights, sensors: &sensors, version };
         let thought = Instant::now();
         let wished = driver.step(&now);
         let took = thought.elapsed();
@@ -234,6 +245,9 @@ fn attempt(
             }
         };
         client.control(ego.id, &control)?;
+        if let Some(recorder) = &mut recorder {
+            recorder.step(&now, frame - began, &control)?;
+        }
         for stream in &streams {
             if let Some(message) = sensors.remove(stream.name()) {
                 stream.give_back(message);
