@@ -6,6 +6,7 @@
 mod calls;
 pub mod driver;
 pub mod judge;
+pub mod lanes;
 mod letfuser;
 mod picture;
 pub mod pilot;

@@ -7,6 +7,7 @@
 
 use super::driver::{Instant, SensorSpec, leader};
 use super::routes::{Dense, Route};
+use crate::carla::client::{Client, Stream};
 use crate::carla::{Header, Image, LightColour, Rotation, Sweep, Transform, Vector3D, VehicleControl};
 use crate::formats::driving_set::{
     CLASS_OF_TAG, DrivingFrame, Measurements, compass, create, ego_matrix, raw_label, rows_beside, side_by_side, write,
@@ -15,10 +16,15 @@ use crate::heads::route::RoutePlanner;
 use crate::types::{DepthImage, Error, Result};
 use crate::world::scene::Rule;
 use ndarray::Array2;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// Steps between frames: 2 Hz of 20.
+/// Steps between frames, and the same in seconds: 2 Hz of 20.
 const EVERY: u64 = 10;
+const PERIOD: &str = "0.5";
+/// How long a sensor may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A far point counts as reached so near, metres; the published recorder's.
 const REACHED: f64 = 7.5;
 const SIDES: [(&str, f32); 3] = [("left", -60.0), ("front", 0.0), ("right", 60.0)];
@@ -31,11 +37,14 @@ pub(super) struct Recorder {
     folder: PathBuf,
     number: usize,
     planner: RoutePlanner,
+    streams: Vec<Stream>,
+    /// A step at which the sensors spoke; they speak again every [`EVERY`] steps.
+    beat: Option<u64>,
 }
 
 impl Recorder {
-    /// A new route below `root`.
-    pub(super) fn new(root: &Path, route: &Route, repetition: usize, way: &Dense) -> Result<Self> {
+    /// A new route below `root`, seen from this vehicle.
+    pub(super) fn new(root: &Path, route: &Route, repetition: usize, way: &Dense, client: &mut Client, ego: u32) -> Result<Self> {
         let plain = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let folder = root.join("drive").join(format!("{}_r{repetition}", route.town)).join(format!("route_{}", plain(&route.id)));
         // A drive that was cut off left a part; it is driven again from its start.
@@ -52,10 +61,35 @@ impl Recorder {
             }
             before = Some(p.command);
         }
-        Ok(Self { folder, number: 0, planner: RoutePlanner::new(far, REACHED)? })
+        let mut streams = Vec::new();
+        for spec in Self::sensors() {
+            let mut set: Vec<(&str, String)> = spec.attributes.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+            set.push(("sensor_tick", PERIOD.to_owned()));
+            let description = client.blueprint(&spec.blueprint, &set)?;
+            let actor = client.spawn(description, spec.place.clone(), Some(ego))?;
+            streams.push(client.listen(&spec.name, &actor)?);
+        }
+        Ok(Self { folder, number: 0, planner: RoutePlanner::new(far, REACHED)?, streams, beat: None })
+    }
+    /// After the first steps: when the sensors speak.
+    pub(super) fn join(&mut self) -> Result<()> {
+        let last = self.streams.last().ok_or_else(|| Error::mismatch("sensors", "none", "recording"))?;
+        let first = last.next(PATIENCE).ok_or_else(|| Error::unavailable("recording", "its sensors are silent"))?;
+        self.beat = Some(Header::read(&first)?.0.frame);
+        Ok(())
+    }
+    /// Adds this step's messages where it is one of those that are recorded; whether it is.
+    pub(super) fn collect(&mut self, frame: u64, sensors: &mut HashMap<String, Vec<u8>>) -> Result<bool> {
+        let due = self.beat.is_some_and(|beat| frame > beat && (frame - beat) % EVERY == 0);
+        if due {
+            for stream in &self.streams {
+                sensors.insert(stream.name().to_owned(), stream.frame(frame, PATIENCE)?);
+            }
+        }
+        Ok(due)
     }
     /// Its own sensors, beside the driver's.
-    pub(super) fn sensors() -> Vec<SensorSpec> {
+    fn sensors() -> Vec<SensorSpec> {
         let at =
             |x: f32, z: f32, yaw: f32| Transform { location: Vector3D::new(x, 0.0, z), rotation: Rotation { yaw, ..Rotation::default() } };
         let set = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
@@ -77,11 +111,11 @@ impl Recorder {
         });
         all
     }
-    /// A step, so many after the first, and what the car does now.
-    pub(super) fn step(&mut self, now: &Instant<'_>, count: u64, control: &VehicleControl) -> Result<()> {
+    /// A step, whether it is recorded, and what the car does now.
+    pub(super) fn step(&mut self, now: &Instant<'_>, due: bool, control: &VehicleControl) -> Result<()> {
         let [east, north] = now.ego.footprint.centre;
         let (far, command) = self.planner.step([north, east]);
-        if count % EVERY != 0 {
+        if !due {
             return Ok(());
         }
         let frame = self.frame(now, far, i32::from(command), control)?;

@@ -5,7 +5,8 @@
 //! from that step's messages and followed at the next; nothing depends on the host's clock but the deadline.
 
 use super::driver::{Body, Course, Driver, Ego, Instant as Now};
-use super::judge::{Judge, Step};
+use super::judge::{Ground, Judge, Step};
+use super::lanes::Lanes;
 use super::letfuser::georeference;
 use super::recorder::Recorder;
 use super::routes::{Dense, Route, on_lanes, start, straight};
@@ -153,11 +154,9 @@ fn attempt(
     let mut directory = Directory { known: HashMap::new() };
     clear(client, &mut directory, &way)?;
     let ego = place(client, config, &way)?;
-    let mut recorder = config.record.as_deref().map(|root| Recorder::new(root, route, repetition, &way)).transpose()?;
-    let mut specs = driver.sensors();
-    if recorder.is_some() {
-        specs.extend(Recorder::sensors());
-    }
+    let root = config.record.as_deref();
+    let mut recorder = root.map(|root| Recorder::new(root, route, repetition, &way, client, ego.id)).transpose()?;
+    let specs = driver.sensors();
     let mut streams: Vec<Stream> = Vec::new();
     for spec in &specs {
         let set: Vec<(&str, String)> = spec.attributes.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
@@ -176,8 +175,18 @@ fn attempt(
     }
     streams.iter().for_each(Stream::clear);
     while bumps.next(Duration::ZERO).is_some() {}
-    let origin = georeference(&client.ask::<String>(&Call::GetMapData {})?);
-    driver.begin(&Course { way: &way, origin })?;
+    if let Some(recorder) = &mut recorder {
+        recorder.join()?;
+    }
+    let map: String = client.ask(&Call::GetMapData {})?;
+    driver.begin(&Course { way: &way, origin: georeference(&map) })?;
+    let lanes = if town.is_none() { Lanes::read(&map).map_err(|e| tracing::warn!("lanes are not judged: {e}")).ok() } else { None };
+    let ground = match (&town, &lanes) {
+        (Some(town), _) => Ground::Known(&town.network),
+        (None, Some(lanes)) => Ground::Read(lanes),
+        (None, None) => Ground::Unknown,
+    };
+    drop(map);
 
     directory.known.insert(ego.id, ego.clone());
     let mut judge = Judge::default();
@@ -201,6 +210,7 @@ fn attempt(
         for stream in &streams {
             sensors.insert(stream.name().to_owned(), stream.frame(frame, SENSOR)?);
         }
+        let recorded = recorder.as_mut().map_or(Ok(false), |r| r.collect(frame, &mut sensors))?;
         simulator += ticked.elapsed();
         directory.learn(client, &snapshot)?;
         let time = since(frame);
@@ -224,7 +234,7 @@ fn attempt(
             completed = 100.0;
             break;
         }
-        ended = judge.step(&step, &way, town.as_ref().map(|t| &t.network));
+        ended = judge.step(&step, &way, ground);
         let others = directory.bodies(&snapshot, ego.id);
         let now = Now { time, frame, ego: me, way: &way, at, others: &others, lights: &lights, sensors: &sensors, version };
         let thought = Instant::now();
@@ -246,7 +256,7 @@ fn attempt(
         };
         client.control(ego.id, &control)?;
         if let Some(recorder) = &mut recorder {
-            recorder.step(&now, frame - began, &control)?;
+            recorder.step(&now, recorded, &control)?;
         }
         for stream in &streams {
             if let Some(message) = sensors.remove(stream.name()) {
