@@ -71,6 +71,10 @@ impl Recorder {
         }
         Ok(Self { folder, number: 0, planner: RoutePlanner::new(far, REACHED)?, streams, beat: None })
     }
+    /// Whether all its streams are connected.
+    pub(super) fn opened(&self) -> bool {
+        self.streams.iter().all(|s| s.opened() > 0)
+    }
     /// After the first steps: when the sensors speak.
     pub(super) fn join(&mut self) -> Result<()> {
         let last = self.streams.last().ok_or_else(|| Error::mismatch("sensors", "none", "recording"))?;

@@ -26,6 +26,8 @@ pub const STEP: f64 = 0.05;
 const WARM_UP: u64 = 30;
 /// How long a sensor may take.
 const SENSOR: Duration = Duration::from_secs(10);
+/// From a listener's four bytes to its place in the server's list.
+const REGISTERED: Duration = Duration::from_millis(100);
 
 /// Where and how.
 #[derive(Debug, Clone)]
@@ -169,6 +171,13 @@ fn attempt(
     let bumps = client.listen("collision", &bumps)?;
     let physics: Option<VehiclePhysicsControl> = client.ask(&Call::GetPhysicsControl { id: ego.id }).ok();
     client.control(ego.id, &VehicleControl::braking())?;
+    // A listener hears only what comes after it has joined, and steps are quick: all must be there before the first.
+    let joined = || streams.iter().chain([&bumps]).all(|s| s.opened() > 0) && recorder.as_ref().is_none_or(Recorder::opened);
+    let waited = Instant::now();
+    while !joined() && waited.elapsed() < SENSOR {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(REGISTERED);
     let from = snapshot.header.frame + WARM_UP;
     while snapshot.header.frame < from {
         snapshot = client.tick()?;
