@@ -74,7 +74,7 @@ impl Driver for Passenger {
         self.expert.begin(course)
     }
     fn step(&mut self, now: &Instant<'_>) -> sensorium::types::Result<sensorium::carla::VehicleControl> {
-        if self.steps % 40 == 0 {
+        if self.steps.is_multiple_of(40) {
             self.said.push(self.network.step(now)?);
         }
         self.steps += 1;

@@ -84,7 +84,7 @@ impl Recorder {
     }
     /// Adds this step's messages where it is one of those that are recorded; whether it is.
     pub(super) fn collect(&mut self, frame: u64, sensors: &mut HashMap<String, Vec<u8>>) -> Result<bool> {
-        let due = self.beat.is_some_and(|beat| frame > beat && (frame - beat) % EVERY == 0);
+        let due = self.beat.is_some_and(|beat| frame > beat && (frame - beat).is_multiple_of(EVERY));
         if due {
             for stream in &self.streams {
                 sensors.insert(stream.name().to_owned(), stream.frame(frame, PATIENCE)?);

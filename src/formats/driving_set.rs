@@ -127,7 +127,7 @@ pub fn write(route: &Path, number: usize, frame: &DrivingFrame) -> Result<()> {
 fn npy(points: &[[f32; 4]]) -> Vec<u8> {
     let mut head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, 4), }}", points.len());
     // Magic, version and length take ten bytes; data begins at a multiple of 64.
-    while (head.len() + 11) % 64 != 0 {
+    while !(head.len() + 11).is_multiple_of(64) {
         head.push(' ');
     }
     head.push('\n');
