@@ -16,8 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sinks", &["types", "runtime", "formats", "carla"]),
     ("eval", &["types", "formats"]),
     ("world", &["types", "formats"]),
-    ("carla", &["types"]),
-    ("drive", &["types", "runtime", "carla", "world", "eval"]),
+    ("carla", &["types", "formats"]),
+    ("drive", &["types", "formats", "runtime", "nets", "heads", "carla", "world", "eval"]),
     ("config", &["types", "runtime", "sources", "stages", "sinks"]),
     ("cli", &["types", "formats", "runtime", "nets", "heads", "sources", "stages", "sinks", "eval", "config", "world", "carla", "drive"]),
 ];

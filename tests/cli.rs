@@ -134,7 +134,7 @@ fn check_explains_and_draws() {
 #[test]
 fn help_names_only_what_is_there() {
     let help = text(&sensorium(&["--help"], root()).stdout);
-    for verb in ["run", "check", "doctor", "bench", "models", "eval", "forward", "world", "drive", "fragments"] {
+    for verb in ["run", "check", "doctor", "bench", "models", "eval", "forward", "world", "drive", "agent", "fragments"] {
         assert!(help.contains(verb), "{help}");
     }
     for later in ["train", "merge", "robustness", "replay"] {

@@ -1,6 +1,8 @@
 //! The embedded world as a source, and exports that read back as they were made.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::cast_possible_truncation, missing_docs)]
 
+use sensorium::formats::driving_set::{Measurements, RawLabel};
+use sensorium::heads::route::seen_from;
 use sensorium::runtime::{Cx, Mode, Reading, Source};
 use sensorium::sources::{IrVisibleConfig, KittiConfig, RgbdConfig, WorldEgo, WorldSourceConfig};
 use sensorium::types::{Frame, Modality, Payload};
@@ -225,4 +227,45 @@ fn a_rig_that_makes_no_sense_is_refused_with_its_name() {
     let mut config = WorldSourceConfig::new(vec![front()]);
     config.town = "town-33".into();
     assert!(config.build().map(|_| ()).unwrap_err().to_string().contains("did you mean"));
+}
+
+#[test]
+fn the_driving_set_is_what_trainings_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = small(ExportLayout::Carla, &folder.path().join("set"));
+    export(&config, |_| {}).unwrap();
+    let route = config.output.join("world/town-01_seed1/route_0000");
+    let read = |what: &str, n: usize| image::open(route.join(what).join(format!("{n:04}.png"))).unwrap();
+    let measured = |n: usize| -> Measurements {
+        serde_json::from_slice(&std::fs::read(route.join(format!("measurements/{n:04}.json"))).unwrap()).unwrap()
+    };
+    // The same world looked at directly: the front view's pixels, classes and depth.
+    let front = SensorSpec::new("rgb_front", SensorKind::Rgb).placed([1.3, 0.0, 2.3], 0.0).sized(320, 160, 60.0).every(2.0);
+    let like = |name: &str, kind| SensorSpec { like: Some("rgb_front".to_owned()), ..SensorSpec::new(name, kind) };
+    let classes = SensorSpec { numbering: Some(Numbering::CarlaOld), ..like("classes", SensorKind::Semantic) };
+    let depth = SensorSpec { range: Some(1000.0), ..like("depth", SensorKind::Depth) };
+    let direct = live(&config, vec![front, depth, classes]);
+    for (n, payloads) in direct.iter().enumerate() {
+        let (seen, labels) = (read("depth", n).to_rgb8(), read("semantics", n).to_luma8());
+        assert_eq!((read("rgb", n).width(), read("rgb", n).height()), (960, 160));
+        let (Payload::Depth(depth), Payload::Labels(classes)) = (&payloads[1], &payloads[2]) else { panic!("depth and labels") };
+        for y in 0..160 {
+            for x in 0..320 {
+                assert_eq!(u16::from(labels.get_pixel(320 + x, y)[0]), classes.labels[(y as usize, x as usize)]);
+                let d = seen.get_pixel(320 + x, y);
+                // Red and blue are exchanged in files.
+                let metres = (u32::from(d[0]) * 65_536 + u32::from(d[1]) * 256 + u32::from(d[2])) as f32 / 16_777_215.0 * 1000.0;
+                let truth = depth.metres[(y as usize, x as usize)];
+                assert!(if truth.is_nan() { metres > 999.9 } else { (metres - truth).abs() < 1e-3 }, "{metres} {truth}");
+            }
+        }
+    }
+    let (a, b) = (measured(0), measured(1));
+    let [right, back] = seen_from([a.x, a.y, a.theta], [b.x, b.y]);
+    let [wp_right, wp_back] = seen_from([a.x, a.y, a.theta], [a.waypoints[0][0], a.waypoints[0][1]]);
+    // The forecast of half a second is where the vehicle is half a second later.
+    assert!((right - wp_right).abs() < 0.3 && (back - wp_back).abs() < 0.5, "{right} {back}, forecast {wp_right} {wp_back}");
+    assert!(back <= 0.01 && (-back - (a.speed + b.speed) / 4.0).abs() < 0.5, "{back} at {} m/s", a.speed);
+    let labels: Vec<RawLabel> = serde_json::from_slice(&std::fs::read(route.join("label_raw/0002.json")).unwrap()).unwrap();
+    assert!(labels[0].distance == 0.0 && labels[1..].iter().any(|l| l.num_points > 0), "{} boxes", labels.len());
 }

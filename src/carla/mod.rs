@@ -14,6 +14,7 @@ pub mod client;
 mod command;
 mod layout;
 mod pack;
+mod payload;
 mod physics;
 mod rpc;
 mod scan;

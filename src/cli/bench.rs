@@ -5,6 +5,7 @@ mod fusion;
 mod kernels;
 mod models;
 mod semantic_cloud;
+mod serve;
 mod steady;
 mod surround;
 mod world;
@@ -32,7 +33,7 @@ pub enum Verb {
     Fusion(fusion::Args),
     /// nuScenes metrics, sweeps put together, map windows
     Eval(super::bench_eval::Args),
-    /// The embedded world: a driving rig, one larger camera, loading the largest town
+    /// The embedded world: a driving rig, one larger camera, loading the largest town; the same behind CARLA's protocol
     World(Args),
     /// Parts that are ours alone, beside the plain or published way: pooling, voxels, sparse convolution, registration, contours
     Kernels(kernels::Args),
@@ -50,7 +51,7 @@ pub struct Args {
 pub(super) fn bench(verb: &Verb) -> Result {
     let (args, rows) = match verb {
         Verb::Runtime(args) => (args, vec![hops()?, latest()?, offline()?]),
-        Verb::World(args) => (args, world::rows()?),
+        Verb::World(args) => (args, world::rows()?.into_iter().chain(serve::rows()?).collect()),
         Verb::Models(args) => return models::models(args),
         Verb::Fusion(args) => return fusion::fusion(args),
         Verb::Eval(args) => return super::bench_eval::bench(args),

@@ -3,10 +3,12 @@
 //! *In*: a server, routes, a driver. *Out*: `results.json` in the leaderboard's form, one picture a route, a summary. *Invariant*: the
 //! results file is complete after every route, so that `--resume` goes on after a crash of either side.
 
+use super::agent::NetworkArgs;
 use super::{Ending, Format, Result, output};
 use crate::drive::driver::{Driver, Expert};
+use crate::drive::pilot::Pilot;
 use crate::drive::routes::{self, Route, SETS};
-use crate::drive::{Config, STEP, calls, drive as drive_route, picture};
+use crate::drive::{Config, Letfuser, STEP, calls, drive as drive_route, picture};
 use crate::eval::driving::{Comparison, Record, Rules, Summary, compare, results, summary};
 use crate::types::{Error, nearest};
 use serde_json::json;
@@ -34,9 +36,11 @@ pub struct Args {
     /// How often each route is driven; each time it starts later in the traffic
     #[arg(long, default_value_t = 1)]
     repetitions: usize,
-    /// Who drives
+    /// Who drives: expert (sees the truth through the protocol) or letfuser (sees its cameras, IMU, GNSS and speed)
     #[arg(long, default_value = "expert")]
     driver: String,
+    #[command(flatten)]
+    network: NetworkArgs,
     /// Blueprint of the ego vehicle
     #[arg(long, default_value = "vehicle.tesla.model3")]
     vehicle: String,
@@ -46,6 +50,9 @@ pub struct Args {
     /// Milliseconds a step that the driver may take; later it brakes, and that is counted
     #[arg(long, value_name = "MS")]
     deadline: Option<u64>,
+    /// Record each drive in this folder as a driving data set: 2 Hz, RGB-D, classes, LiDAR, boxes, measurements
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// Folder for results.json and the pictures
     #[arg(long, default_value = "drive")]
     output: PathBuf,
@@ -84,10 +91,20 @@ fn chosen(args: &Args) -> Result<Vec<Route>> {
     Ok(routes.into_iter().filter(|r| args.only.is_empty() || args.only.contains(&r.id)).collect())
 }
 
-fn driver(name: &str) -> Result<Box<dyn Driver>> {
-    match name {
+fn driver(args: &Args) -> Result<Box<dyn Driver>> {
+    match args.driver.as_str() {
         "expert" => Ok(Box::new(Expert::default())),
-        other => Err(Error::mismatch("a driver: expert", format!("`{other}`"), "--driver")),
+        "letfuser" => {
+            let pilot = Pilot::new(args.network.config()?)?;
+            if !pilot.trained() {
+                output::note(&format!("{}: nothing that it does means anything", pilot.name()));
+            }
+            Ok(Box::new(Letfuser::new(pilot)))
+        }
+        other => {
+            let near = nearest(other, ["expert", "letfuser"]).map_or_else(String::new, |n| format!(", did you mean `{n}`?"));
+            Err(Error::mismatch("a driver: expert or letfuser", format!("`{other}`{near}"), "--driver"))
+        }
     }
 }
 
@@ -118,7 +135,7 @@ pub(super) fn drive(args: &Args) -> Result {
         output::result(&format!("{} routes in {}", routes.len(), path.display()))?;
         return Ok(Ending::Done);
     }
-    let mut driver = driver(&args.driver)?;
+    let mut driver = driver(args)?;
     let patience = patience(args)?;
     let config = Config {
         host: args.host.clone(),
@@ -126,6 +143,7 @@ pub(super) fn drive(args: &Args) -> Result {
         patience,
         vehicle: args.vehicle.clone(),
         deadline: args.deadline.map(Duration::from_millis),
+        record: args.record.clone(),
         reload: true,
     };
     std::fs::create_dir_all(&args.output).map_err(|e| Error::io("create", &args.output, e))?;

@@ -3,6 +3,7 @@
 //! Exit 0: done. 1: it ran, and the answer is no. 2: it could not run. 130: Ctrl-C, after the sinks were finished.
 //! Results go to standard output, everything else to standard error, an error as one line that starts with `error:`.
 
+mod agent;
 mod bench;
 mod bench_eval;
 mod check;
@@ -89,6 +90,8 @@ enum Verb {
     World(world::Verb),
     /// Closed loop against a CARLA server: routes driven and scored as the leaderboard does.
     Drive(drive::Args),
+    /// A network as driver for the leaderboard's own loop: answers `tools/leaderboard_agent.py` over a local socket.
+    Agent(agent::Args),
 }
 
 #[derive(Subcommand)]
@@ -159,6 +162,7 @@ pub fn main() -> ExitCode {
         Verb::Fragments(verb) => fragments::fragments(&verb),
         Verb::Models(verb) => models::models(&verb),
         Verb::Drive(args) => drive::drive(&args),
+        Verb::Agent(args) => agent::agent(&args),
         Verb::World(verb) => world::world(&verb),
     };
     match outcome {

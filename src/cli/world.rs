@@ -84,6 +84,8 @@ pub enum As {
     Tum,
     /// Camera, LiDAR, calibration and boxes in KITTI's object layout
     Kitti,
+    /// RGB-D of three cameras (320x160, fixed), classes, LiDAR, measurements: what LeTFuser and TransFuser train on
+    Carla,
 }
 
 /// Arguments of `world export`.
@@ -129,13 +131,15 @@ struct Summary {
     layout: String,
     frames: usize,
     output: String,
-    pipeline: String,
+    /// Where a source of ours reads the layout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline: Option<String>,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} frames as {} in {}", self.frames, self.layout, self.output)?;
-        write!(f, "play them: sensorium run {}", self.pipeline)
+        write!(f, "{} frames as {} in {}", self.frames, self.layout, self.output)?;
+        self.pipeline.as_ref().map_or(Ok(()), |p| write!(f, "\nplay them: sensorium run {p}"))
     }
 }
 
@@ -153,6 +157,7 @@ fn write(args: &ExportArgs) -> Result {
         As::Irvis => ExportLayout::Irvis,
         As::Tum => ExportLayout::Tum,
         As::Kitti => ExportLayout::Kitti,
+        As::Carla => ExportLayout::Carla,
     };
     let config = ExportConfig {
         layout,
@@ -168,7 +173,7 @@ fn write(args: &ExportArgs) -> Result {
     let progress = Progress::new("frames", args.frames);
     export(&config, |_| progress.step())?;
     drop(progress);
-    let pipeline = args.output.join("pipeline.toml").display().to_string();
+    let pipeline = Some(args.output.join("pipeline.toml")).filter(|p| p.exists()).map(|p| p.display().to_string());
     let layout = format!("{:?}", args.layout).to_lowercase();
     output::formatted(
         args.format,

@@ -5,7 +5,7 @@
 //! *Invariant*: a driver sees what the protocol brings and nothing else, so it drives a real server too.
 
 use super::routes::Dense;
-use crate::carla::{LightColour, Transform, VehicleControl};
+use crate::carla::{LightColour, Transform, VehicleControl, Version};
 use crate::types::{Result, num};
 use crate::world::scene::{Footprint, Rule, wrap};
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ pub struct Body {
     pub velocity: [f64; 2],
     /// Radians a second.
     pub yaw_rate: f64,
+    /// Metres.
+    pub height: f64,
     /// Whether it walks.
     pub walker: bool,
 }
@@ -73,6 +75,17 @@ pub struct Instant<'a> {
     pub lights: &'a HashMap<usize, LightColour>,
     /// This step's messages by sensor's name.
     pub sensors: &'a HashMap<String, Vec<u8>>,
+    /// How those messages are packed.
+    pub version: Version,
+}
+
+/// What a driver is told before a route.
+#[derive(Debug, Clone, Copy)]
+pub struct Course<'a> {
+    /// The way.
+    pub way: &'a Dense,
+    /// Latitude and longitude of the map's origin, degrees.
+    pub origin: [f64; 2],
 }
 
 /// A driver.
@@ -84,7 +97,12 @@ pub trait Driver {
         Vec::new()
     }
     /// Another route begins.
-    fn begin(&mut self) {}
+    ///
+    /// # Errors
+    /// Where it cannot be driven.
+    fn begin(&mut self, _course: &Course<'_>) -> Result<()> {
+        Ok(())
+    }
     /// What to do.
     ///
     /// # Errors
@@ -111,15 +129,16 @@ impl Driver for Expert {
     fn name(&self) -> &str {
         "expert"
     }
-    fn begin(&mut self) {
+    fn begin(&mut self, _course: &Course<'_>) -> Result<()> {
         *self = Self::default();
+        Ok(())
     }
     fn step(&mut self, now: &Instant<'_>) -> Result<VehicleControl> {
         let seconds = (now.time - self.last).clamp(0.0, 0.5);
         self.last = now.time;
         let steer = pursue(now);
         let mut wish = follow(now.ego.speed, desired(now), None);
-        if let Some((gap, speed)) = leader(now) {
+        if let Some((gap, speed, _)) = leader(now) {
             wish = wish.min(follow(now.ego.speed, desired(now), Some((gap, speed))));
         }
         for gap in self.stops(now, seconds) {
@@ -208,12 +227,12 @@ fn pedals(wish: f64, speed: f64, steer: f64) -> VehicleControl {
     control
 }
 
-/// The next one on the way, now or soon: gap from bumper to bumper and its speed along the way.
-fn leader(now: &Instant<'_>) -> Option<(f64, f64)> {
+/// The next one on the way, now or soon: gap from bumper to bumper, its speed along the way, whether it walks.
+pub(super) fn leader(now: &Instant<'_>) -> Option<(f64, f64, bool)> {
     let here = along(now);
     let front = now.ego.footprint.half[0];
     let reach = 14.0 + now.ego.speed * 3.5;
-    let mut found: Option<(f64, f64)> = None;
+    let mut found: Option<(f64, f64, bool)> = None;
     for other in now.others.iter().filter(|o| near(&now.ego.footprint, &o.footprint, reach + 10.0)) {
         let margin = if other.walker { 1.0 } else { 0.35 };
         for p in now.way.points.iter().skip(now.at).take_while(|p| p.s < here + reach) {
@@ -240,8 +259,8 @@ fn leader(now: &Instant<'_>) -> Option<(f64, f64)> {
                 let speed = (other.velocity[0] * cos + other.velocity[1] * sin).max(0.0);
                 let speed = if same { speed } else { 0.0 };
                 let gap = (ahead - front - 0.8).max(0.05);
-                if found.is_none_or(|(least, _)| gap < least) {
-                    found = Some((gap, speed));
+                if found.is_none_or(|(least, ..)| gap < least) {
+                    found = Some((gap, speed, other.walker));
                 }
                 break;
             }

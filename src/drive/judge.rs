@@ -4,6 +4,7 @@
 //! infractions in the leaderboard's kinds. *Invariant*: one contact with one actor is one infraction, however many steps it lasts.
 
 use super::driver::Ego;
+use super::lanes::Lanes;
 use super::routes::Dense;
 use crate::carla::{Collision, LightColour};
 use crate::eval::driving::{Infraction, Kind};
@@ -29,6 +30,8 @@ pub struct Judge {
     driven: f64,
     outside: f64,
     before: Option<[f64; 2]>,
+    /// What the simulator said of the light that the ego stood under.
+    under: Option<LightColour>,
 }
 
 /// One step as the judge sees it.
@@ -45,6 +48,33 @@ pub struct Step<'a> {
     pub aside: f64,
     /// Colours of lights.
     pub lights: &'a HashMap<usize, LightColour>,
+}
+
+/// What is known of the ground that the ego drives on.
+#[derive(Debug, Clone, Copy)]
+pub enum Ground<'a> {
+    /// A town of ours, with all its lanes and lights.
+    Known(&'a Network),
+    /// A map read from the server's OpenDRIVE.
+    Read(&'a Lanes),
+    /// Nothing: no lane can be left.
+    Unknown,
+}
+
+impl Ground<'_> {
+    fn inside(self, ego: &Ego) -> bool {
+        let f = &ego.footprint;
+        match self {
+            Self::Known(net) => net.locate(f.centre, Some(f.heading)).is_some_and(|(id, s, left)| {
+                net.lane(id).is_some_and(|lane| {
+                    let turned = wrap(lane.centre.at(s).heading - f.heading).abs();
+                    lane.junction.is_some() || (left.abs() < lane.width / 2.0 + 0.6 && turned < 1.9)
+                })
+            }),
+            Self::Read(lanes) => lanes.inside(f.centre, f.heading),
+            Self::Unknown => true,
+        }
+    }
 }
 
 impl Judge {
@@ -71,16 +101,19 @@ impl Judge {
         let message = format!("Agent collided against object with type={other} and id={} at (x={x:.2}, y={:.2})", event.other.id, -y);
         self.note(kind, step, message);
     }
-    /// A step; why the route ends early, if it does.
-    pub fn step(&mut self, step: &Step<'_>, way: &Dense, net: Option<&Network>) -> Option<&'static str> {
+    /// A step on `ground`; why the route ends early, if it does.
+    pub fn step(&mut self, step: &Step<'_>, way: &Dense, ground: Ground<'_>) -> Option<&'static str> {
         let [x, y] = step.ego.footprint.centre;
         let gone = self.before.map_or(0.0, |[a, b]| (x - a).hypot(y - b));
         self.before = Some([x, y]);
         self.driven += gone;
-        if let Some(net) = net {
-            self.lanes(step, gone, net);
+        if !ground.inside(step.ego) {
+            self.outside += gone;
         }
         self.stops(step, way);
+        if !matches!(ground, Ground::Known(_)) {
+            self.told_light(step);
+        }
         self.still = if step.ego.speed.abs() < STANDS.0 { self.still + step.seconds } else { 0.0 };
         let at = format!("at (x={x:.2}, y={:.2})", -y);
         if step.aside > FAR {
@@ -97,15 +130,12 @@ impl Judge {
         }
         None
     }
-    fn lanes(&mut self, step: &Step<'_>, gone: f64, net: &Network) {
-        let f = &step.ego.footprint;
-        let inside = net.locate(f.centre, Some(f.heading)).and_then(|(id, s, left)| {
-            let lane = net.lane(id)?;
-            let turned = wrap(lane.centre.at(s).heading - f.heading).abs();
-            Some(lane.junction.is_some() || (left.abs() < lane.width / 2.0 + 0.6 && turned < 1.9))
-        });
-        if !inside.unwrap_or(false) {
-            self.outside += gone;
+    /// On a map that is not known here the simulator itself says under which light the ego is: leaving one that is red, driving, is running it.
+    fn told_light(&mut self, step: &Step<'_>) {
+        let before = std::mem::replace(&mut self.under, step.ego.light);
+        if before == Some(LightColour::Red) && step.ego.light.is_none() && step.ego.speed > 0.5 {
+            let [x, y] = step.ego.footprint.centre;
+            self.note(Kind::RedLight, step, format!("Agent ran a red light at (x={x:.2}, y={:.2})", -y));
         }
     }
     fn stops(&mut self, step: &Step<'_>, way: &Dense) {
@@ -150,3 +180,29 @@ impl Judge {
 
 /// Seconds that every route gets beyond the leaderboard's 0.8 s a metre and 5 s: two red lights of a town.
 const PATIENCE: f64 = 60.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::scene::Footprint;
+
+    #[test]
+    fn on_an_unknown_map_the_simulator_says_which_light_was_red() {
+        let lights = HashMap::new();
+        let way = Dense::default();
+        let drive = |seen: &[(Option<LightColour>, f64)]| {
+            let mut judge = Judge::default();
+            for (n, (light, speed)) in seen.iter().enumerate() {
+                let footprint = Footprint { centre: [n as f64, 0.0], heading: 0.0, half: [2.0, 1.0] };
+                let ego = Ego { footprint, speed: *speed, most_steer: 1.0, wheelbase: 2.7, limit: 13.9, light: *light };
+                let step = Step { time: n as f64, seconds: 0.05, ego: &ego, along: 0.0, aside: 0.0, lights: &lights };
+                judge.step(&step, &way, Ground::Unknown);
+            }
+            judge.close(9.0).iter().filter(|i| i.kind == Kind::RedLight).count()
+        };
+        let (red, green) = (Some(LightColour::Red), Some(LightColour::Green));
+        assert_eq!(drive(&[(None, 8.0), (red, 8.0), (red, 8.0), (None, 8.0), (None, 8.0)]), 1);
+        assert_eq!(drive(&[(None, 8.0), (red, 0.0), (red, 0.0), (green, 1.0), (None, 5.0)]), 0);
+        assert_eq!(drive(&[(red, 0.0), (None, 0.0)]), 0, "a light that goes away while one stands");
+    }
+}

@@ -6,11 +6,17 @@
 mod calls;
 pub mod driver;
 pub mod judge;
+pub mod lanes;
+mod letfuser;
 mod picture;
+pub mod pilot;
+mod recorder;
 pub mod routes;
 mod run;
 pub mod server;
+pub mod session;
 
 pub use calls::{Row, calls};
+pub use letfuser::Letfuser;
 pub use picture::picture;
 pub use run::{Config, Driven, STEP, drive};

@@ -4,8 +4,11 @@
 //! the server, the world's towards driver and judge. *Invariant*: 20 steps a simulated second; the control of a step is decided
 //! from that step's messages and followed at the next; nothing depends on the host's clock but the deadline.
 
-use super::driver::{Body, Driver, Ego, Instant as Now};
-use super::judge::{Judge, Step};
+use super::driver::{Body, Course, Driver, Ego, Instant as Now};
+use super::judge::{Ground, Judge, Step};
+use super::lanes::Lanes;
+use super::letfuser::georeference;
+use super::recorder::Recorder;
 use super::routes::{Dense, Route, on_lanes, start, straight};
 use crate::carla::client::{Client, Stream};
 use crate::carla::{Actor, Call, Collision, Header, LightColour, Snapshot, Transform, VehicleControl, VehiclePhysicsControl, axes, packed};
@@ -14,6 +17,7 @@ use crate::types::{Error, Result, num};
 use crate::world::scene::{Footprint, Town, TownSpec};
 use nalgebra::Vector3;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Length of a step, seconds.
@@ -22,6 +26,8 @@ pub const STEP: f64 = 0.05;
 const WARM_UP: u64 = 30;
 /// How long a sensor may take.
 const SENSOR: Duration = Duration::from_secs(10);
+/// From a listener's four bytes to its place in the server's list.
+const REGISTERED: Duration = Duration::from_millis(100);
 
 /// Where and how.
 #[derive(Debug, Clone)]
@@ -36,6 +42,8 @@ pub struct Config {
     pub vehicle: String,
     /// A driver that takes longer brakes, and it is counted; without one, there is all the time in the world.
     pub deadline: Option<Duration>,
+    /// Records each drive as a route of a driving data set in this folder.
+    pub record: Option<PathBuf>,
     /// Loads the route's town even where it is there, so that each route begins the same.
     pub reload: bool,
 }
@@ -74,7 +82,8 @@ impl Directory {
             }
             let v = axes::vector(&s.velocity);
             let yaw_rate = axes::axial(&s.angular_velocity).z.to_radians();
-            Some(Body { id: s.id, footprint: ground(&s.transform, actor), velocity: [v.x, v.y], yaw_rate, walker })
+            let height = 2.0 * f64::from(actor.bounding_box.extent.z);
+            Some(Body { id: s.id, footprint: ground(&s.transform, actor), velocity: [v.x, v.y], yaw_rate, height, walker })
         };
         snapshot.actors.iter().filter_map(one).collect()
     }
@@ -147,6 +156,8 @@ fn attempt(
     let mut directory = Directory { known: HashMap::new() };
     clear(client, &mut directory, &way)?;
     let ego = place(client, config, &way)?;
+    let root = config.record.as_deref();
+    let mut recorder = root.map(|root| Recorder::new(root, route, repetition, &way, client, ego.id)).transpose()?;
     let specs = driver.sensors();
     let mut streams: Vec<Stream> = Vec::new();
     for spec in &specs {
@@ -160,13 +171,31 @@ fn attempt(
     let bumps = client.listen("collision", &bumps)?;
     let physics: Option<VehiclePhysicsControl> = client.ask(&Call::GetPhysicsControl { id: ego.id }).ok();
     client.control(ego.id, &VehicleControl::braking())?;
+    // A listener hears only what comes after it has joined, and steps are quick: all must be there before the first.
+    let joined = || streams.iter().chain([&bumps]).all(|s| s.opened() > 0) && recorder.as_ref().is_none_or(Recorder::opened);
+    let waited = Instant::now();
+    while !joined() && waited.elapsed() < SENSOR {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(REGISTERED);
     let from = snapshot.header.frame + WARM_UP;
     while snapshot.header.frame < from {
         snapshot = client.tick()?;
     }
     streams.iter().for_each(Stream::clear);
     while bumps.next(Duration::ZERO).is_some() {}
-    driver.begin();
+    if let Some(recorder) = &mut recorder {
+        recorder.join()?;
+    }
+    let map: String = client.ask(&Call::GetMapData {})?;
+    driver.begin(&Course { way: &way, origin: georeference(&map) })?;
+    let lanes = if town.is_none() { Lanes::read(&map).map_err(|e| tracing::warn!("lanes are not judged: {e}")).ok() } else { None };
+    let ground = match (&town, &lanes) {
+        (Some(town), _) => Ground::Known(&town.network),
+        (None, Some(lanes)) => Ground::Read(lanes),
+        (None, None) => Ground::Unknown,
+    };
+    drop(map);
 
     directory.known.insert(ego.id, ego.clone());
     let mut judge = Judge::default();
@@ -190,6 +219,7 @@ fn attempt(
         for stream in &streams {
             sensors.insert(stream.name().to_owned(), stream.frame(frame, SENSOR)?);
         }
+        let recorded = recorder.as_mut().map_or(Ok(false), |r| r.collect(frame, &mut sensors))?;
         simulator += ticked.elapsed();
         directory.learn(client, &snapshot)?;
         let time = since(frame);
@@ -213,9 +243,9 @@ fn attempt(
             completed = 100.0;
             break;
         }
-        ended = judge.step(&step, &way, town.as_ref().map(|t| &t.network));
+        ended = judge.step(&step, &way, ground);
         let others = directory.bodies(&snapshot, ego.id);
-        let now = Now { time, frame, ego: me, way: &way, at, others: &others, lights: &lights, sensors: &sensors };
+        let now = Now { time, frame, ego: me, way: &way, at, others: &others, lights: &lights, sensors: &sensors, version };
         let thought = Instant::now();
         let wished = driver.step(&now);
         let took = thought.elapsed();
@@ -234,6 +264,9 @@ fn attempt(
             }
         };
         client.control(ego.id, &control)?;
+        if let Some(recorder) = &mut recorder {
+            recorder.step(&now, recorded, &control)?;
+        }
         for stream in &streams {
             if let Some(message) = sensors.remove(stream.name()) {
                 stream.give_back(message);

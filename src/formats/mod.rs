@@ -1,6 +1,7 @@
 //! Bytes to types and back: no files, no policy.
 
 pub mod carla_depth;
+pub mod driving_set;
 pub mod fragments;
 pub mod kitti;
 pub mod nuscenes;

@@ -77,6 +77,11 @@ impl Drive {
         self.network.config().geometry()
     }
 
+    /// Another drive begins: the controller forgets the last one.
+    pub fn restart(&mut self) {
+        self.control.restart();
+    }
+
     /// One tick: `views` are left, front and right.
     ///
     /// # Errors

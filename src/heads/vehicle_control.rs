@@ -120,6 +120,13 @@ impl VehicleControl {
         Self { merge, shares: weights.shares(), turn: Pid::new([1.25, 0.75, 0.3]), speed: Pid::new([5.0, 0.5, 1.0]) }
     }
 
+    /// Forgets every error: another drive begins.
+    pub fn restart(&mut self) {
+        for pid in [&mut self.turn, &mut self.speed] {
+            pid.window.iter_mut().for_each(|e| *e = 0.0);
+        }
+    }
+
     /// The command for this tick.
     pub fn tick(&mut self, proposal: &Proposal) -> Tick {
         let numbers = proposal.waypoints.iter().flatten().chain(&proposal.controls);

@@ -203,3 +203,40 @@ impl Mailbox {
         self.news.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::stream::framed;
+    use super::*;
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_stream_that_the_server_closes_is_opened_again_without_a_word() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = Stream::open("quiet", port.local_addr().unwrap(), 77).unwrap();
+        let message = |frame: u64| {
+            let mut body = Vec::new();
+            Header { frame, ..Header::default() }.write(&mut body);
+            framed(&body)
+        };
+        // Real servers close what was silent for ten seconds: at once, after a message, in the middle of one, and by a length of 0.
+        for (round, last) in [&b""[..], b"", b"\x40\x00\x00\x00abc", b"\x00\x00\x00\x00"].into_iter().enumerate() {
+            let (mut socket, _) = port.accept().unwrap();
+            let mut wanted = [0; 4];
+            socket.read_exact(&mut wanted).unwrap();
+            assert_eq!(u32::from_le_bytes(wanted), 77);
+            if round > 0 {
+                socket.write_all(&message(round as u64)).unwrap();
+            }
+            socket.write_all(last).unwrap();
+        }
+        let (mut socket, _) = port.accept().unwrap();
+        socket.read_exact(&mut [0; 4]).unwrap();
+        socket.write_all(&message(9)).unwrap();
+        for frame in [1, 2, 3, 9] {
+            assert!(stream.frame(frame, Duration::from_secs(5)).is_ok(), "frame {frame}");
+        }
+        assert_eq!((stream.opened(), stream.lost()), (5, 0));
+    }
+}

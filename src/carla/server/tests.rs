@@ -268,3 +268,21 @@ fn a_taken_port_is_refused_by_its_number() {
     assert!(Client::connect("127.0.0.1", port, Duration::from_millis(300)).is_err());
     assert!(started.elapsed() < Duration::from_secs(3), "time-outs everywhere");
 }
+
+#[test]
+fn a_server_of_another_version_is_refused_with_both_versions_named() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    let old = std::thread::spawn(move || {
+        let (mut socket, _) = port.accept().unwrap();
+        let _asked = socket.read(&mut [0; 64]).unwrap();
+        // Answer to call 1: `[1, 1, nil, [[1, "0.9.10.1"]]]`.
+        socket.write_all(b"\x94\x01\x01\xc0\x91\x92\x01\xa80.9.10.1").unwrap();
+        socket
+    });
+    let said = Client::connect("127.0.0.1", address.port(), Duration::from_secs(5)).err().unwrap().to_string();
+    drop(old.join().unwrap());
+    for part in ["0.9.10.1", "0.9.13 to 0.9.16", &address.port().to_string()] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}

@@ -128,11 +128,11 @@ pub(crate) fn look(moment: &Moment, mounts: &mut [(&mut Mount, &mut Wanted)]) ->
             SensorKind::Rgb => {
                 let camera = Camera { noise: 1.0, seed: wanted.id, frame: *pictures };
                 let picture = view.rgb(view.shadows().as_ref(), &camera)?;
-                picture.data().chunks_exact(3).for_each(|p| out.extend(p.iter().rev().chain([&255])));
+                fill(out, picture.data().as_chunks::<3>().0.iter().map(|[r, g, b]| [*b, *g, *r, 255]));
             }
-            SensorKind::Depth => view.depth(FAR).metres.iter().for_each(|d| out.extend(depth_pixel(*d))),
+            SensorKind::Depth => fill(out, view.depth(FAR).metres.iter().map(|d| depth_pixel(*d))),
             SensorKind::Semantic => {
-                view.semantic(Numbering::Carla).labels.iter().for_each(|t| out.extend([0, 0, num::level(f32::from(*t)), 255]));
+                fill(out, view.semantic(Numbering::Carla).labels.iter().map(|t| [0, 0, num::level(f32::from(*t)), 255]));
             }
             SensorKind::Instance => {
                 let tags = view.semantic(Numbering::Carla).labels;
@@ -148,6 +148,14 @@ pub(crate) fn look(moment: &Moment, mounts: &mut [(&mut Mount, &mut Wanted)]) ->
         wanted.ready = true;
     }
     Ok(())
+}
+
+/// Appends pixels: room first, then one pass, which is several times faster than growing byte by byte.
+fn fill(out: &mut Vec<u8>, pixels: impl ExactSizeIterator<Item = [u8; 4]>) {
+    let start = out.len();
+    out.resize(start + 4 * pixels.len(), 0);
+    let room = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<4>().0;
+    room.iter_mut().zip(pixels).for_each(|(to, pixel)| *to = pixel);
 }
 
 /// Depth as B, G, R, A: 24 bits of 1000 m, the lowest in R.

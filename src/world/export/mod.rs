@@ -3,6 +3,7 @@
 //! *In*: an [`ExportConfig`]. *Out*: a folder: pictures, clouds, calibration, `truth/NAME.json` per frame, and `pipeline.toml`, which plays it.
 //! *Invariant*: what is read back is what was made: colour, heat, labels and points to the bit, depth to half a count.
 
+mod carla;
 mod irvis;
 mod kitti;
 mod truth;
@@ -25,6 +26,8 @@ pub enum ExportLayout {
     Tum,
     /// `training/{image_2,velodyne,calib,label_2}`: KITTI's object layout.
     Kitti,
+    /// Three RGB-D cameras, classes, LiDAR and measurements: the driving sets of LeTFuser and TransFuser.
+    Carla,
 }
 
 /// What is written, and where.
@@ -58,7 +61,7 @@ trait Writer {
     fn folders(&self) -> &'static [&'static str];
     /// One frame.
     fn frame(&mut self, config: &ExportConfig, live: &Live, tick: &Tick, name: &str) -> Result<()>;
-    /// Lists and calibration at the end, and the pipeline that plays it.
+    /// Lists and calibration at the end, and the pipeline that plays it; empty where no source reads the layout.
     fn finish(&mut self, config: &ExportConfig, live: &Live) -> Result<String>;
 }
 
@@ -80,6 +83,7 @@ pub fn export(config: &ExportConfig, mut progress: impl FnMut(usize)) -> Result<
         ExportLayout::Irvis => Box::new(irvis::Irvis),
         ExportLayout::Tum => Box::new(tum::Tum::default()),
         ExportLayout::Kitti => Box::new(kitti::Kitti),
+        ExportLayout::Carla => Box::new(carla::Carla),
     };
     let mut live = Live::new(&LiveConfig {
         world: config.world.clone(),
@@ -102,7 +106,7 @@ pub fn export(config: &ExportConfig, mut progress: impl FnMut(usize)) -> Result<
         progress(k + 1);
     }
     let pipeline = writer.finish(config, &live)?;
-    write(&config.output.join("pipeline.toml"), pipeline.as_bytes())
+    if pipeline.is_empty() { Ok(()) } else { write(&config.output.join("pipeline.toml"), pipeline.as_bytes()) }
 }
 
 /// The folder must be new or empty, so that no two data sets mix.

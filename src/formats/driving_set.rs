@@ -1,0 +1,217 @@
+//! A route of a driving data set as TransFuser's and LeTFuser's trainings read it.
+//!
+//! *Out*: `rgb/0000.png`, `depth/0000.png` (red and blue exchanged), `semantics/0000.png` (class ids up to CARLA 0.9.13), `lidar/0000.npy`,
+//! `label_raw/0000.json`, `measurements/0000.json`. *Units and frames*: `x` metres north, `y` metres east, `theta` clockwise from north; labels and
+//! points on CARLA's axes (y to the right). *Invariant*: the three views lie side by side, left | front | right; what is read back is what was
+//! seen. The set's `topdown` pictures, which no loss uses, are not written: their packing is published nowhere but in code.
+
+use super::carla_depth::encoded;
+use crate::types::{DepthImage, Error, Result, RgbImage, num};
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+use std::path::Path;
+
+const FOLDERS: [&str; 6] = ["rgb", "depth", "semantics", "lidar", "label_raw", "measurements"];
+
+/// The class up to CARLA 0.9.13 of each tag since 0.9.14.
+pub const CLASS_OF_TAG: [u8; 29] =
+    [0, 7, 8, 1, 11, 2, 5, 18, 12, 9, 22, 13, 4, 4, 10, 10, 10, 10, 10, 10, 19, 20, 3, 21, 6, 14, 15, 16, 17];
+
+/// What the vehicle knew and did, in the published names.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)] // the set's own names
+pub struct Measurements {
+    pub x: f64,
+    pub y: f64,
+    pub theta: f64,
+    pub speed: f64,
+    pub target_speed: f64,
+    pub x_command: f64,
+    pub y_command: f64,
+    pub command: i32,
+    pub waypoints: Vec<[f64; 3]>,
+    pub steer: f64,
+    pub throttle: f64,
+    pub brake: bool,
+    pub junction: bool,
+    pub vehicle_hazard: bool,
+    pub light_hazard: bool,
+    pub walker_hazard: bool,
+    pub stop_sign_hazard: bool,
+    pub angle: f64,
+    pub ego_matrix: [[f64; 4]; 4],
+}
+
+/// A box of `label_raw`; the first one is the ego vehicle itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)] // the set's own names
+pub struct RawLabel {
+    pub class: String,
+    /// Height, length, width, metres.
+    pub extent: [f64; 3],
+    /// From a point 1.3 m ahead of the ego's origin and 2.5 m above it.
+    pub position: [f64; 3],
+    /// Clockwise, radians.
+    pub yaw: f64,
+    /// -1 where nobody counted.
+    pub num_points: i64,
+    pub distance: f64,
+    pub speed: f64,
+    pub brake: f64,
+    pub id: u64,
+    pub ego_matrix: [[f64; 4]; 4],
+}
+
+/// Everything of one instant.
+#[derive(Debug, Clone)]
+pub struct DrivingFrame {
+    /// Three colour pictures side by side.
+    pub rgb: RgbImage,
+    /// Their depth.
+    pub depth: DepthImage,
+    /// Their classes, row by row.
+    pub classes: Vec<u8>,
+    /// x ahead, y right, z up, intensity.
+    pub points: Vec<[f32; 4]>,
+    /// Boxes, the ego's first.
+    pub labels: Vec<RawLabel>,
+    /// The rest.
+    pub measurements: Measurements,
+}
+
+/// Makes the folders of a route.
+///
+/// # Errors
+/// Where the route is there already, or cannot be made.
+pub fn create(route: &Path) -> Result<()> {
+    if route.exists() {
+        return Err(Error::mismatch("a new folder for the route", "files in it", route.display().to_string()));
+    }
+    FOLDERS.iter().try_for_each(|folder| {
+        let path = route.join(folder);
+        std::fs::create_dir_all(&path).map_err(|e| Error::io("create", &path, e))
+    })
+}
+
+/// Writes one instant; numbers of a route go up from 0 without a gap.
+///
+/// # Errors
+/// Where a picture has another size than the rest, or a file cannot be written.
+pub fn write(route: &Path, number: usize, frame: &DrivingFrame) -> Result<()> {
+    let (width, height) = (frame.rgb.width(), frame.rgb.height());
+    if (frame.depth.width(), frame.depth.height()) != (width, height) || frame.classes.len() != width * height {
+        let found = format!("{}x{} of depth, {} classes", frame.depth.width(), frame.depth.height(), frame.classes.len());
+        return Err(Error::mismatch(format!("{width}x{height} of all three"), found, "driving data set"));
+    }
+    let file = |folder: &str, ending: &str| route.join(folder).join(format!("{number:04}.{ending}"));
+    let picture = |folder: &str, bytes: &[u8], colour| {
+        let path = file(folder, "png");
+        image::save_buffer(&path, bytes, num::u32(width), num::u32(height), colour).map_err(|e| Error::io("write", &path, e))
+    };
+    picture("rgb", frame.rgb.data(), image::ExtendedColorType::Rgb8)?;
+    let exchanged = |d: &f32| {
+        let [red, green, blue] = encoded(f64::from(*d));
+        [blue, green, red]
+    };
+    let depth: Vec<u8> = frame.depth.metres.iter().flat_map(exchanged).collect();
+    picture("depth", &depth, image::ExtendedColorType::Rgb8)?;
+    picture("semantics", &frame.classes, image::ExtendedColorType::L8)?;
+    let put = |path: &Path, bytes: &[u8]| std::fs::write(path, bytes).map_err(|e| Error::io("write", path, e));
+    put(&file("lidar", "npy"), &npy(&frame.points))?;
+    let text = |value: serde_json::Result<Vec<u8>>| value.map_err(|e| Error::mismatch("JSON", e.to_string(), "driving data set"));
+    put(&file("label_raw", "json"), &text(serde_json::to_vec(&frame.labels))?)?;
+    put(&file("measurements", "json"), &text(serde_json::to_vec(&frame.measurements))?)
+}
+
+/// Points as NumPy keeps an n x 4 array of float32.
+fn npy(points: &[[f32; 4]]) -> Vec<u8> {
+    let mut head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, 4), }}", points.len());
+    // Magic, version and length take ten bytes; data begins at a multiple of 64.
+    while !(head.len() + 11).is_multiple_of(64) {
+        head.push(' ');
+    }
+    head.push('\n');
+    let mut out = b"\x93NUMPY\x01\x00".to_vec();
+    out.extend(num::u16(head.len()).to_le_bytes());
+    out.extend(head.as_bytes());
+    points.iter().flatten().for_each(|v| out.extend(v.to_le_bytes()));
+    out
+}
+
+/// Pictures of one size side by side: colour.
+///
+/// # Errors
+/// Where their heights differ.
+pub fn side_by_side(views: &[&RgbImage]) -> Result<RgbImage> {
+    let height = views.first().map_or(0, |v| v.height());
+    let width = views.iter().map(|v| v.width()).sum();
+    let mut data = Vec::with_capacity(width * height * 3);
+    for row in 0..height {
+        views.iter().for_each(|v| data.extend(v.data().chunks_exact((v.width() * 3).max(1)).nth(row).unwrap_or_default()));
+    }
+    RgbImage::new(width, height, data)
+}
+
+/// The same of anything with a value a pixel, row by row; `width` columns each.
+pub fn rows_beside<T: Copy>(views: &[&[T]], width: usize) -> Vec<T> {
+    let height = views.first().map_or(0, |v| v.len() / width.max(1));
+    let row = |n: usize| views.iter().flat_map(move |v| v.get(n * width..(n + 1) * width).unwrap_or_default());
+    (0..height).flat_map(row).copied().collect()
+}
+
+/// Clockwise from north, 0 to a full turn, of a heading counter-clockwise from east.
+pub fn compass(heading: f64) -> f64 {
+    (TAU / 4.0 - heading).rem_euclid(TAU)
+}
+
+/// World from vehicle on CARLA's axes, as the set keeps it, of a place east and north and a heading counter-clockwise from east.
+pub fn ego_matrix([east, north]: [f64; 2], heading: f64) -> [[f64; 4]; 4] {
+    let (sin, cos) = (-heading).sin_cos();
+    [[cos, -sin, 0.0, east], [sin, cos, 0.0, -north], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+}
+
+/// A box as the set has it, from where it is in the ego's frame (x ahead, y left).
+pub fn raw_label(class: &str, id: u64, size: [f64; 3], [x, y, z]: [f64; 3], yaw: f64, speed: f64, matrix: [[f64; 4]; 4]) -> RawLabel {
+    let [length, width, height] = size;
+    let class = match class {
+        "pedestrian" => "Pedestrian",
+        _ => "Car",
+    };
+    RawLabel {
+        class: class.to_owned(),
+        extent: [height, length, width],
+        position: [x - 1.3, -y, z - 2.5],
+        yaw: -yaw,
+        num_points: -1,
+        distance: x.hypot(y),
+        speed,
+        brake: 0.0,
+        id,
+        ego_matrix: matrix,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_is_as_numpy_writes_it() {
+        let bytes = npy(&[[1.0, 2.0, 3.0, 0.5]; 3]);
+        let head = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+        assert_eq!((10 + head) % 64, 0);
+        assert_eq!(bytes.len(), 10 + head + 48);
+        assert!(std::str::from_utf8(&bytes[10..10 + head]).unwrap().contains("'shape': (3, 4)"));
+        assert_eq!(bytes[10 + head..14 + head], 1.0_f32.to_le_bytes());
+    }
+
+    #[test]
+    fn views_lie_side_by_side_row_by_row() {
+        let one = RgbImage::new(1, 2, vec![1, 1, 1, 4, 4, 4]).unwrap();
+        let two = RgbImage::new(2, 2, vec![2, 2, 2, 3, 3, 3, 5, 5, 5, 6, 6, 6]).unwrap();
+        let both = side_by_side(&[&one, &two]).unwrap();
+        assert_eq!(both.data().chunks(3).map(|p| p[0]).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(rows_beside(&[&[1, 2, 5, 6][..], &[3, 4, 7, 8][..]], 2), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!((compass(0.0) - TAU / 4.0).abs() < 1e-12, "east is a quarter turn clockwise from north");
+    }
+}
