@@ -34,6 +34,7 @@ fn small(layout: ExportLayout, output: &Path) -> ExportConfig {
         fov: 80.0,
         warm_up_s: 2.0,
         depth_scale: 200.0,
+        scene_frames: 40,
     }
 }
 
