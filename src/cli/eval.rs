@@ -9,6 +9,8 @@ mod labels;
 pub mod nuscenes;
 pub mod nuscenes_labels;
 mod nuscenes_report;
+pub(in crate::cli) mod run_results;
+pub(in crate::cli) mod run_scores;
 
 pub use fragments::FragmentsArgs;
 

@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Half the edge of the map window, metres, and its cells along an edge.
-const MAP_HALF_M: f64 = 50.0;
-const MAP_CELLS: usize = 200;
+pub(super) const MAP_HALF_M: f64 = 50.0;
+pub(super) const MAP_CELLS: usize = 200;
 
 /// Where the truth is.
 #[derive(Debug, Clone, clap::Args)]
@@ -184,14 +184,14 @@ impl MapArgs {
     }
 }
 
-fn location(tables: &Tables, row: usize) -> Result<&str> {
+pub(super) fn location(tables: &Tables, row: usize) -> Result<&str> {
     let scene = tables.samples.rows().get(row).and_then(|s| tables.scenes.get(&s.scene_token));
     let log = scene.and_then(|s| tables.logs.get(&s.log_token));
     log.map(|l| &*l.location).ok_or_else(|| Error::mismatch("a log with a location", "none", format!("sample row {row}")))
 }
 
 /// The window around the LiDAR, turned by the direction of its x axis.
-fn patch(tables: &Tables, row: usize) -> Result<Patch> {
+pub(super) fn patch(tables: &Tables, row: usize) -> Result<Patch> {
     let key = tables.key_frame(row, "LIDAR_TOP").ok_or_else(|| Error::mismatch("a LIDAR_TOP key frame", "none", "MissingKeyFrame"))?;
     let pose = global_from_sensor(tables, key)?;
     let centre = [pose.translation.x, pose.translation.y];
@@ -206,15 +206,28 @@ fn count_cells(map: &VectorMap, patch: &Patch, predicted: &Path) -> Result<MapCo
         return Err(Error::mismatch(wanted, format!("{width}x{height}"), predicted.display().to_string()));
     }
     let mut counts = MapCounts::default();
-    for (class, (name, cells)) in MAP_CLASSES.iter().zip(picture.as_raw().chunks_exact(MAP_CELLS * MAP_CELLS)).enumerate() {
-        let layers: &[&str] = if *name == "divider" { &["road_divider", "lane_divider"] } else { &[name] };
-        let masks: Vec<Vec<u8>> = layers.iter().map(|layer| map.mask(layer, patch)).collect();
-        let set = |at: usize| masks.iter().any(|m| m.get(at) == Some(&1));
-        // The mask's rows run along LiDAR y; the prediction's along x.
-        let truth: Vec<bool> = (0..MAP_CELLS * MAP_CELLS).map(|at| set(at % MAP_CELLS * MAP_CELLS + at / MAP_CELLS)).collect();
-        counts.add(class, cells.iter().map(|v| f32::from(*v) / 255.0), truth.iter().copied());
+    for (class, cells) in picture.as_raw().chunks_exact(MAP_CELLS * MAP_CELLS).enumerate() {
+        counts.add(class, cells.iter().map(|v| f32::from(*v) / 255.0), true_cells(map, patch, class).into_iter());
     }
     Ok(counts)
+}
+
+/// Layers that make a class.
+pub(super) fn layers_of(class: usize) -> &'static [&'static str] {
+    const DIVIDERS: [&str; 2] = ["road_divider", "lane_divider"];
+    match MAP_CLASSES.get(class) {
+        Some(&"divider") => &DIVIDERS,
+        Some(name) => std::slice::from_ref(name),
+        None => &[],
+    }
+}
+
+/// The true cells of a class, rows along LiDAR x.
+pub(super) fn true_cells(map: &VectorMap, patch: &Patch, class: usize) -> Vec<bool> {
+    let masks: Vec<Vec<u8>> = layers_of(class).iter().map(|layer| map.mask(layer, patch)).collect();
+    let set = |at: usize| masks.iter().any(|m| m.get(at) == Some(&1));
+    // The mask's rows run along LiDAR y.
+    (0..MAP_CELLS * MAP_CELLS).map(|at| set(at % MAP_CELLS * MAP_CELLS + at / MAP_CELLS)).collect()
 }
 
 /// A point label report as a table for people.
