@@ -195,7 +195,9 @@ pub(super) fn patch(tables: &Tables, row: usize) -> Result<Patch> {
     let key = tables.key_frame(row, "LIDAR_TOP").ok_or_else(|| Error::mismatch("a LIDAR_TOP key frame", "none", "MissingKeyFrame"))?;
     let pose = global_from_sensor(tables, key)?;
     let centre = [pose.translation.x, pose.translation.y];
-    Ok(Patch { centre, size: [2.0 * MAP_HALF_M; 2], angle: yaw(&pose.rotation), canvas: [MAP_CELLS; 2] })
+    // The reference goes by degrees, and a line's last cell may hang on the last bit of its angle.
+    let degrees = yaw(&pose.rotation) / std::f64::consts::PI * 180.0;
+    Ok(Patch { centre, size: [2.0 * MAP_HALF_M; 2], angle: degrees * std::f64::consts::PI / 180.0, canvas: [MAP_CELLS; 2] })
 }
 
 fn count_cells(map: &VectorMap, patch: &Patch, predicted: &Path) -> Result<MapCounts> {
