@@ -265,6 +265,7 @@ pub fn table(report: &Value) -> String {
         Some("detection") => return nuscenes::detection_table(report),
         Some("tracking") => return nuscenes::tracking_table(report),
         Some("lidarseg") => return nuscenes_labels::lidarseg_table(report),
+        Some("panoptic") => return nuscenes_labels::panoptic_table(report),
         Some("map") => return nuscenes_labels::map_table(report),
         Some("fragments") => return fragments::table(report),
         _ => {}

@@ -252,3 +252,48 @@ fn merged(mut first: Value, second: Value) -> Value {
     }
     first
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::nuscenes::map::Patch;
+    use crate::formats::nuscenes::yaw;
+
+    /// The true map, drawn in the vehicle's frame and written as a sink writes it, is scored as nearly perfect, and shifted by 3 m it is not.
+    #[test]
+    fn map_layers_of_the_vehicle_meet_the_lidars_grid() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nuscenes-eval/root");
+        let folder = tempfile::tempdir().unwrap();
+        let evaluate = Evaluate { map: Some("net".into()), ..Evaluate::default() };
+        let task = Task::new(&evaluate, &NuscenesConfig::new(root), folder.path(), folder.path()).unwrap();
+        let (row, _) = task.samples[3];
+        let name = format!("maps/expansion/{}.json", location(&task.tables, row).unwrap());
+        let map = VectorMap::read(&task.root.bytes(&name).unwrap(), &name, &mut Faults::default());
+        let key = task.tables.key_frame(row, "LIDAR_TOP").unwrap();
+        let ego = task.tables.ego_poses.get(&key.ego_pose_token).unwrap();
+        let pose = motion(FrameId::world(), FrameId::vehicle(), ego.translation, ego.rotation).unwrap().isometry;
+        let window =
+            Patch { centre: [ego.translation[0], ego.translation[1]], size: [110.0; 2], angle: yaw(&pose.rotation), canvas: [440; 2] };
+        let mut cells = vec![0_u16; 440 * 440];
+        for class in 0..6 {
+            for layer in layers_of(class) {
+                for (at, set) in map.mask(layer, &window).iter().enumerate() {
+                    cells[at % 440 * 440 + at / 440] |= u16::from(*set) << class;
+                }
+            }
+        }
+        let file = folder.path().join("cells.png");
+        image::ImageBuffer::<image::Luma<u16>, _>::from_raw(440, 440, cells).unwrap().save(&file).unwrap();
+        let layers = MAP_CLASSES.map(str::to_owned).to_vec();
+        let found = MapFile { file, layers, origin: [-55.0; 2], cell: 0.25 };
+        let ious = |found: &MapFile| {
+            let counts = task.cells(&map, row, Some(found)).unwrap();
+            [0, 2].map(|class| counts.ious(class)[3])
+        };
+        let [drivable, walkway] = ious(&found);
+        // The truth's cells are rounded to their corners, BEVFusion's way: a quarter of a metre that no map of cell middles can have.
+        assert!(drivable > 0.94 && walkway > 0.81, "{drivable} {walkway}");
+        let [drivable, walkway] = ious(&MapFile { origin: [-52.0, -55.0 + 3.0], ..found });
+        assert!(drivable < 0.85 && walkway < 0.5, "{drivable} {walkway}");
+    }
+}
