@@ -5,7 +5,7 @@
 
 Needs `pip install nuscenes-devkit==1.2.0`. Goes through all that the devkit can do with a root: tables and chains, pictures
 with boxes, sweeps put together, radars, point labels, panoptic labels, the map's layers, masks and lanes, the vehicle's bus.
-Writes OUT/noisy.json, detections made of the truth with seeded noise (missed, false, misplaced, turned, of another class,
+Writes OUT/noisy.json (of SPLIT) and OUT/noisy_all.json (of the root's own split `all`), detections made of the truth with seeded noise (missed, false, misplaced, turned, of another class,
 slower or faster), and OUT/tracking_noisy.json, and pictures of what was rendered. Any failure is an exception: exit 1.
 """
 import json
@@ -25,7 +25,6 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path as PlotPath
 from nuscenes import NuScenes
 from nuscenes.can_bus.can_bus_api import NuScenesCanBus
-from nuscenes.eval.common.utils import boxes_to_sensor  # noqa: F401  the evaluation code imports
 from nuscenes.eval.detection.utils import category_to_detection_name
 from nuscenes.map_expansion.map_api import NuScenesMap
 from nuscenes.utils.data_classes import LidarPointCloud, RadarPointCloud
@@ -176,8 +175,8 @@ def render(nusc, out):
     plt.close("all")
 
 
-def noisy(nusc, version, split, out):
-    """Detections and tracks of the split: the truth with seeded noise, and some that are false."""
+def noisy(nusc, split, out, ending=""):
+    """Detections and tracks of a split: the truth with seeded noise, and some that are false."""
     rng = random.Random(20260105)
     names = set(get_scenes_of_split(split_name=split, nusc=nusc))
     detections, tracks = {}, {}
@@ -222,7 +221,7 @@ def noisy(nusc, version, split, out):
         detections[sample["token"]], tracks[sample["token"]] = boxes, followed
     meta = {"use_camera": True, "use_lidar": True, "use_radar": False, "use_map": False, "use_external": False}
     for name, results in (("noisy", detections), ("tracking_noisy", tracks)):
-        (out / (name + ".json")).write_text(json.dumps({"meta": meta, "results": results}))
+        (out / (name + ending + ".json")).write_text(json.dumps({"meta": meta, "results": results}))
     print("%d samples of %s, %d detections" % (len(detections), split, sum(map(len, detections.values()))))
 
 
@@ -242,7 +241,8 @@ def main():
     if (Path(root) / "can_bus").is_dir():
         poses = NuScenesCanBus(dataroot=root).get_messages(nusc.scene[0]["name"], "pose")
         wanted(len(poses) > 10 and poses[0]["utime"] < poses[-1]["utime"], "poses of the bus")
-    noisy(nusc, version, split, out)
+    noisy(nusc, split, out)
+    noisy(nusc, "all", out, "_all")
     print("the devkit takes it all")
 
 
