@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use nalgebra::{Point3, Vector3};
-use sensorium::eval::nuscenes::truth::GroundTruth;
-use sensorium::formats::nuscenes::{Choice, DETECTION_CLASSES, Faults, ResultKind, Tables, motion};
+use sensorium::eval::nuscenes::truth::{GroundTruth, Object};
+use sensorium::formats::nuscenes::{Choice, DETECTION_CLASSES, Faults, ResultKind, Tables, global_from_sensor, motion};
 use sensorium::sources::nuscenes::Root;
 use sensorium::types::FrameId;
 use serde_json::{Value, json};
@@ -98,6 +98,75 @@ fn a_perfect_run_is_a_perfect_submission() {
         let (found, wanted) = (number(&metrics["tp_errors"], kind), number(&perfect["metrics"]["tp_errors"], kind));
         assert!((found - wanted).abs() < most, "{kind} {found} {wanted}");
     }
+}
+
+#[test]
+fn other_conventions_are_read_and_written() {
+    const LABELS: [&str; 10] =
+        ["car", "truck", "trailer", "bus", "construction_vehicle", "bicycle", "motorcycle", "pedestrian", "traffic_cone", "barrier"];
+    let folder = tempfile::tempdir().unwrap();
+    let place = project("tests/fixtures/nuscenes-eval/root");
+    let root = Root::open(&place, None).unwrap();
+    let tables = root.tables(&Choice::all(), &mut Faults::default()).unwrap();
+    let truth = GroundTruth::new(&tables, &root.split("mini_val").unwrap(), ResultKind::Detection).unwrap();
+    let place = place.display().to_string();
+    let convert = |input: &str, more: &[&str]| {
+        let out = sensorium(folder.path(), &[&["convert", input, "--root", &place, "--split", "mini_val"][..], more].concat());
+        assert_eq!(out.status.code(), Some(0), "{}", error(&out));
+    };
+    let mut both = Vec::new();
+    for order in ["lwh", "wlh"] {
+        let mut samples = serde_json::Map::new();
+        for frame in &truth.frames {
+            let key = tables.key_frame(tables.samples.row(&frame.token).unwrap(), "LIDAR_TOP").unwrap();
+            let back = global_from_sensor(&tables, key).unwrap().inverse();
+            let objects = &truth.objects[frame.objects.clone()];
+            let row = |o: &Object| {
+                let centre = back * Point3::from(o.translation);
+                let ahead = back.rotation * Vector3::new(o.yaw.cos(), o.yaw.sin(), 0.0);
+                let (yaw, [w, l, h]) = (ahead.y.atan2(ahead.x), o.size);
+                let bottom = [centre.x, centre.y, centre.z - h / 2.0];
+                let rest = if order == "lwh" { [l, w, h, yaw] } else { [w, l, h, -yaw - std::f64::consts::FRAC_PI_2] };
+                [&bottom[..], &rest[..], &[0.0, 0.0]].concat()
+            };
+            let label = |o: &Object| LABELS.iter().position(|l| *l == DETECTION_CLASSES[usize::from(o.class)]).unwrap();
+            let entry = json!({ "boxes_3d": objects.iter().map(row).collect::<Vec<_>>(), "labels_3d": objects.iter().map(label).collect::<Vec<_>>(),
+                "scores_3d": vec![0.5; objects.len()] });
+            samples.insert(frame.token.to_string(), entry);
+        }
+        std::fs::write(folder.path().join("mm.json"), Value::Object(samples).to_string()).unwrap();
+        convert("mm.json", &["--from", "mmdet3d", "--box-order", order, "--to", "nuscenes", "--output", "out.json"]);
+        let arguments = ["eval", "detection", "--root", &place, "--split", "mini_val", "--results", "out.json", "--output", "m.json"];
+        assert_eq!(sensorium(folder.path(), &arguments).status.code(), Some(0));
+        let metrics = read(&folder.path().join("m.json"));
+        assert!(metrics["tp_errors"]["trans_err"].as_f64().unwrap() < 1e-6 && metrics["tp_errors"]["scale_err"].as_f64().unwrap() < 1e-6);
+        both.push([metrics["mean_ap"].as_f64().unwrap(), metrics["tp_errors"]["orient_err"].as_f64().unwrap()]);
+    }
+    let perfect = read(&project("tests/fixtures/nuscenes-eval/expected/perfect__mini_val.json"))["metrics"]["mean_ap"].as_f64().unwrap();
+    assert!(both.iter().all(|[ap, turn]| (ap - perfect).abs() < 1e-9 && *turn < 2e-3), "{both:?} {perfect}");
+
+    convert("out.json", &["--from", "nuscenes", "--to", "coco", "--output", "coco.json"]);
+    let coco = read(&folder.path().join("coco.json"));
+    let (images, found) = (coco["images"].as_array().unwrap(), coco["annotations"].as_array().unwrap());
+    assert_eq!((images.len(), coco["categories"].as_array().unwrap().len()), (truth.frames.len() * 6, 10));
+    assert!(found.len() > 100);
+    for one in found {
+        let image = images.iter().find(|i| i["id"] == one["image_id"]).unwrap();
+        let [x, y, w, h] = [0, 1, 2, 3].map(|i| one["bbox"][i].as_f64().unwrap());
+        let (width, height) = (image["width"].as_f64().unwrap(), image["height"].as_f64().unwrap());
+        assert!(x >= 0.0 && y >= 0.0 && w >= 1.0 && h >= 1.0 && x + w <= width + 1e-6 && y + h <= height + 1e-6, "{one}");
+    }
+    convert("out.json", &["--from", "nuscenes", "--to", "kitti", "--output", "kitti"]);
+    let mut lines = 0;
+    for entry in std::fs::read_dir(folder.path().join("kitti/CAM_FRONT")).unwrap() {
+        for line in std::fs::read_to_string(entry.unwrap().path()).unwrap().lines() {
+            let numbers: Vec<f64> = line.split(' ').skip(1).map(|w| w.parse().unwrap()).collect();
+            // Type and 15 numbers; the bottom lies before the camera, and the rectangle around its middle.
+            assert!(numbers.len() == 15 && numbers[12] > 0.0 && numbers[3] < numbers[5] && numbers[4] < numbers[6], "{line}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 20, "{lines}");
 }
 
 #[test]
