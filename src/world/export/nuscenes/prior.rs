@@ -25,8 +25,7 @@ pub(super) fn write(path: &Path, town: &Town, [x, y]: P2) -> Result<()> {
         let origin = [from as f64 * PIXEL - PIXEL / 2.0, -PIXEL / 2.0];
         let cells = town.map.around([x, y], 0.0, &layers, &Raster { origin, cell: PIXEL, nx: columns, ny: height + 1 })?;
         for (column, line) in (from..).zip(cells.cells().chunks_exact(height + 1)) {
-            for (j, cell) in line.iter().enumerate().skip(1).filter(|(_, c)| **c != 0) {
-                let _ = cell;
+            for (j, _) in line.iter().enumerate().skip(1).filter(|(_, c)| **c != 0) {
                 if let Some(pixel) = pixels.get_mut((height - j) * width + column) {
                     *pixel = u8::MAX;
                 }
