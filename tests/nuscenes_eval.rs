@@ -5,6 +5,7 @@ use sensorium::eval::nuscenes::detection::Detection;
 use sensorium::eval::nuscenes::lidarseg::{CLASSES, PointClasses, PointConfusion};
 use sensorium::eval::nuscenes::map_iou::MapCounts;
 use sensorium::eval::nuscenes::matching::match_all;
+use sensorium::eval::nuscenes::panoptic::PanopticCounts;
 use sensorium::eval::nuscenes::predictions::Predictions;
 use sensorium::eval::nuscenes::tracking::Tracking;
 use sensorium::eval::nuscenes::truth::GroundTruth;
@@ -154,6 +155,24 @@ fn point_label_numbers_are_the_devkits() {
     assert!(count >= 289 + 19 && wrong.is_empty(), "{count}: {wrong:#?}");
     assert!(counts.add(&classes, &[0, 1], &[1]).unwrap_err().to_string().contains("LabelCountMismatch"));
     assert!(counts.add(&classes, &[0, 1], &[1, 0]).unwrap_err().to_string().contains("1 to 16"));
+}
+
+#[test]
+fn panoptic_numbers_are_the_devkits() {
+    let expected = json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/panoptic.json"));
+    let classes = PointClasses::new(&tables().categories).unwrap();
+    let labels = |scan: &Value, key: &str| -> Vec<u16> { serde_json::from_value(scan[key].clone()).unwrap() };
+    let mut total = PanopticCounts::default();
+    for scan in expected["scans"].as_array().unwrap() {
+        let mut counts = PanopticCounts::default();
+        counts.add(&classes, &labels(scan, "truth"), &labels(scan, "predicted")).unwrap();
+        total.merge(&counts);
+    }
+    let mut wrong = Vec::new();
+    let count = differences(&expected["segmentation"], &total.summary(), "", &mut wrong);
+    assert!(count == 5 + 17 * 4 && wrong.is_empty(), "{count}: {wrong:#?}");
+    assert!(total.add(&classes, &[17_001, 17_001], &[4_001]).unwrap_err().to_string().contains("LabelCountMismatch"));
+    assert!(total.add(&classes, &[17_001], &[17_001]).unwrap_err().to_string().contains("0 to 16"));
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! The embedded world as a source, and exports that read back as they were made.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::cast_possible_truncation, missing_docs)]
 
+use sensorium::eval::nuscenes::truth::velocity;
 use sensorium::formats::driving_set::{Measurements, RawLabel};
+use sensorium::formats::npz;
+use sensorium::formats::nuscenes::map::VectorMap;
+use sensorium::formats::nuscenes::{Faults, SampleData, global_from_sensor, rotation};
 use sensorium::heads::route::seen_from;
 use sensorium::runtime::{Cx, Mode, Reading, Source};
-use sensorium::sources::{IrVisibleConfig, KittiConfig, RgbdConfig, WorldEgo, WorldSourceConfig};
+use sensorium::sources::nuscenes::{Root, check::check};
+use sensorium::sources::{IrVisibleConfig, KittiConfig, NuscenesConfig, RgbdConfig, WorldEgo, WorldSourceConfig};
 use sensorium::types::{Frame, Modality, Payload};
 use sensorium::world::export::{ExportConfig, ExportLayout, export};
 use sensorium::world::live::{Live, LiveConfig};
@@ -36,6 +41,7 @@ fn small(layout: ExportLayout, output: &Path) -> ExportConfig {
         fov: 80.0,
         warm_up_s: 2.0,
         depth_scale: 200.0,
+        scene_frames: 40,
     }
 }
 
@@ -161,6 +167,77 @@ fn a_kitti_folder_reads_back_with_boxes_that_hold_their_points() {
         }
     }
     assert!(boxes > 0 && held == boxes, "{held} of {boxes}");
+}
+
+#[test]
+fn a_nuscenes_root_reads_back_without_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ExportConfig { frames: 5, scene_frames: 3, fov: 70.0, ..small(ExportLayout::Nuscenes, folder.path()) };
+    export(&config, |_| ()).unwrap();
+    let root = Root::open(folder.path(), None).unwrap();
+    let (tables, faults) = check(&root, |_| (), &|| ()).unwrap();
+    assert!(faults.list().is_empty(), "{:?}", faults.list());
+    let names: Vec<&str> = tables.scenes.rows().iter().map(|s| &*s.name).collect();
+    assert_eq!(names, ["scene-0061", "scene-0103"]);
+    assert_eq!((tables.samples.rows().len(), tables.lidarseg.rows().len(), tables.panoptic.rows().len()), (5, 5, 5));
+    // Twelve sensors at every key frame; between key frames of half a second ten turns of the LiDAR, six pictures, six or seven scans.
+    let of = |channel: &str, key: bool| {
+        let here = |d: &&SampleData| d.is_key_frame == key && tables.channel(&d.calibrated_sensor_token) == Some(channel);
+        tables.sample_data.rows().iter().filter(here).count()
+    };
+    assert_eq!([of("LIDAR_TOP", true), of("CAM_BACK", true), of("RADAR_FRONT", true)], [5, 5, 5]);
+    assert_eq!([of("LIDAR_TOP", false), of("CAM_BACK", false)], [3 * 9, 3 * 5]);
+    assert!((3 * 5..=3 * 6).contains(&of("RADAR_FRONT", false)));
+    // Points have the category of the box that they lie in; boxes claim no more points than carry it.
+    let mut inside = 0;
+    for row in 0..5 {
+        let key = tables.key_frame(row, "LIDAR_TOP").unwrap();
+        let pose = global_from_sensor(&tables, key).unwrap();
+        let labels = root.bytes(&tables.lidarseg.get(&key.token).unwrap().filename).unwrap();
+        let things = npz::read_labels(&root.bytes(&tables.panoptic.get(&key.token).unwrap().filename).unwrap()).unwrap();
+        assert!(labels.iter().zip(&things).all(|(l, t)| u16::from(*l) == t / 1000));
+        let bytes = root.bytes(&key.filename).unwrap();
+        let value = |b: &[u8]| f64::from(f32::from_le_bytes(b.try_into().unwrap()));
+        let points: Vec<_> =
+            bytes.chunks_exact(20).map(|p| pose * nalgebra::Point3::new(value(&p[..4]), value(&p[4..8]), value(&p[8..12]))).collect();
+        assert!(points.len() == labels.len() && points.len() > 20_000);
+        let map = VectorMap::read(&root.bytes("maps/expansion/boston-seaport.json").unwrap(), "map", &mut Faults::default());
+        let road: Vec<_> = points.iter().zip(&labels).filter(|(_, l)| **l == 24).map(|(p, _)| [p.x, p.y]).step_by(97).collect();
+        let on_road = road.iter().filter(|p| map.at_point("drivable_area", **p).is_some()).count();
+        assert!(road.len() > 20 && on_road * 50 >= road.len() * 49, "{on_road} of {}", road.len());
+        for a in tables.annotations_of(row) {
+            let category = tables.categories.rows().iter().find(|c| Some(&*c.name) == tables.category_of(a)).unwrap().index.unwrap();
+            let turn = rotation(a.rotation).unwrap();
+            let [w, l, h] = a.size;
+            let holds = |p: &nalgebra::Point3<f64>| {
+                let local = turn.inverse() * (p.coords - nalgebra::Vector3::from(a.translation));
+                local.x.abs() <= l / 2.0 + 0.2 && local.y.abs() <= w / 2.0 + 0.2 && local.z.abs() <= h / 2.0 + 0.1
+            };
+            let held = points.iter().zip(&labels).filter(|(p, label)| i64::from(**label) == category && holds(p)).count() as i64;
+            assert!(held * 20 >= a.num_lidar_pts * 19, "{held} of {} in {}", a.num_lidar_pts, a.token);
+            inside += held;
+        }
+    }
+    assert!(inside > 50, "{inside}");
+    // A parked car has no speed, a driving one what its chain says.
+    let speeds: Vec<f64> = tables.annotations.rows().iter().map(|a| velocity(&tables, a)).map(|[x, y, _]| x.hypot(y)).collect();
+    assert!(speeds.iter().any(|s| *s > 1.0) && speeds.iter().filter(|s| s.is_finite()).all(|s| *s < 30.0));
+    assert!(root.bus_poses("scene-0103").unwrap().unwrap().len() > 20);
+    let source = NuscenesConfig { sweeps: true, split: Some("mini_val".into()), ..NuscenesConfig::new(folder.path()) };
+    let read = frames(source.build().unwrap(), 10_000);
+    assert_eq!(of_kind(&read, Modality::Cloud), 11);
+    // The same export has the same bytes.
+    let again = tempfile::tempdir().unwrap();
+    export(&ExportConfig { output: again.path().to_owned(), ..config }, |_| ()).unwrap();
+    for name in ["v1.0-mini/sample_data.json", "v1.0-mini/sample_annotation.json", "maps/expansion/boston-seaport.json"] {
+        assert!(std::fs::read(folder.path().join(name)).unwrap() == std::fs::read(again.path().join(name)).unwrap(), "{name}");
+    }
+    let odd = ExportConfig { rate_hz: 3.0, output: again.path().join("odd"), ..small(ExportLayout::Nuscenes, again.path()) };
+    assert!(export(&odd, |_| ()).unwrap_err().to_string().contains("divides the LiDAR's 20 Hz"));
+}
+
+fn of_kind(frames: &[Frame], modality: Modality) -> usize {
+    of(frames, modality).len()
 }
 
 #[test]

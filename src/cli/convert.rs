@@ -5,16 +5,17 @@
 //! the names of its classes are options, and a sample or class that is not known is an error.
 
 use super::eval::nuscenes::read_results;
+use super::eval::run_results::{RunResults, class};
 use super::eval::{Progress, write_whole};
 use super::{Ending, Format, Result, output};
 use crate::eval::nuscenes::submit::{self, BoxOrder, LocalBox};
 use crate::eval::nuscenes::view::{Camera, Solid};
 use crate::formats::nuscenes::splits::Split;
 use crate::formats::nuscenes::{
-    Choice, DETECTION_CLASSES, Faults, Meta, ResultBox, ResultKind, Scene, Tables, Token, check_links, global_from_sensor, motion,
+    Choice, DETECTION_CLASSES, Faults, Meta, ResultBox, ResultKind, Scene, Tables, Token, check_links, global_from_sensor,
 };
 use crate::sources::nuscenes::Root;
-use crate::types::{Box3, Error, FrameId};
+use crate::types::Error;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -77,6 +78,9 @@ pub struct Args {
     /// Order of the numbers of MMDetection3D's boxes; the file does not say
     #[arg(long, value_enum, required_if_eq("from", "mmdet3d"))]
     box_order: Option<Order>,
+    /// Stage of the run whose boxes are meant; left out: the only one that gave boxes
+    #[arg(long, value_name = "NAME")]
+    stage: Option<String>,
     /// Names of MMDetection3D's labels, in order; the default is that of its nuScenes configurations
     #[arg(
         long,
@@ -100,13 +104,13 @@ pub(super) fn convert(args: &Args) -> Result {
     let (meta, boxes) = match args.from {
         From::Nuscenes => submission(&args.input)?,
         From::Mmdet3d => mmdet3d(args, &tables)?,
-        From::Run => run(&args.input, &tables)?,
+        From::Run => run(args, &tables)?,
     };
     let samples = samples(&tables, &split);
     let count: usize = samples.iter().filter_map(|(_, token)| boxes.get(token)).map(Vec::len).sum();
     match args.to {
         To::Nuscenes => {
-            let of_sample = |token: &Token| submit::surest(boxes.get(token).cloned().unwrap_or_default());
+            let of_sample = |token: &Token| submit::surest(boxes.get(token).cloned().unwrap_or_default(), |b| b.score);
             let results: Map<String, Value> = samples.iter().map(|(_, t)| (t.to_string(), submit::sample(t, &of_sample(t)))).collect();
             write_whole(&args.output, json!({ "meta": meta, "results": results }).to_string().as_bytes())?;
         }
@@ -151,14 +155,6 @@ fn json_file(path: &Path) -> Result<Value> {
     serde_json::from_slice(&bytes).map_err(|e| Error::mismatch("JSON", e.to_string(), path.display().to_string()))
 }
 
-fn class(name: &str, place: &str) -> Result<u8> {
-    let known = (0_u8..).zip(DETECTION_CLASSES).find(|(_, c)| *c == name).map(|(at, _)| at);
-    known.ok_or_else(|| {
-        let hint = crate::types::nearest(name, DETECTION_CLASSES).map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
-        Error::mismatch("a detection class", format!("`{name}`{hint}"), place)
-    })
-}
-
 fn mmdet3d(args: &Args, tables: &Tables) -> Result<(Meta, Boxes)> {
     let order = if args.box_order == Some(Order::Wlh) { BoxOrder::Wlh } else { BoxOrder::Lwh };
     let classes = args.classes.iter().map(|name| class(name, "--classes")).collect::<Result<Vec<u8>>>()?;
@@ -193,49 +189,11 @@ fn mmdet3d(args: &Args, tables: &Tables) -> Result<(Meta, Boxes)> {
     Ok((submit::meta(false, true, false), boxes))
 }
 
-/// Boxes of a run: a line belongs to the sample whose key frame one of its frames is.
-fn run(path: &Path, tables: &Tables) -> Result<(Meta, Boxes)> {
-    let mut at: BTreeMap<(&str, i64), usize> = BTreeMap::new();
-    for row in 0..tables.samples.rows().len() {
-        at.extend(tables.key_frames(row).map(|(channel, data)| ((channel, data.timestamp), row)));
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-    let (mut boxes, mut used) = (Boxes::new(), [false; 3]);
-    for (number, line) in text.lines().enumerate() {
-        let place = || format!("line {} of {}", number + 1, path.display());
-        let line: Value = serde_json::from_str(line).map_err(|e| Error::mismatch("JSON", e.to_string(), place()))?;
-        let frames = line.get("frames").and_then(Value::as_array).into_iter().flatten();
-        let stamps: Vec<(&str, i64)> =
-            frames.filter_map(|f| Some((f.get("sensor")?.as_str()?, f.get("captured_ns")?.as_i64()? / 1000))).collect();
-        let found: Vec<Box3> = (line.get("outcomes").and_then(Value::as_array).into_iter().flatten())
-            .filter(|o| o.get("kind").and_then(Value::as_str) == Some("boxes3"))
-            .filter_map(|o| serde_json::from_value::<Vec<Box3>>(o.get("boxes")?.clone()).ok())
-            .flatten()
-            .collect();
-        let Some(row) = stamps.iter().find_map(|stamp| at.get(stamp)).copied() else {
-            if found.is_empty() {
-                continue; // a bundle between key frames
-            }
-            return Err(Error::mismatch("a frame that is a key frame of the split", format!("{stamps:?}"), place()));
-        };
-        for (channel, _) in &stamps {
-            let kinds = ["CAM", "LIDAR", "RADAR"];
-            used.iter_mut().zip(kinds).for_each(|(used, kind)| *used |= channel.starts_with(kind));
-        }
-        let Some((sample, data)) = tables.samples.rows().get(row).zip(tables.key_frame(row, "LIDAR_TOP")) else { continue };
-        let pose = tables.ego_poses.get(&data.ego_pose_token).ok_or_else(|| Error::mismatch("an ego_pose", "none", place()))?;
-        let pose = motion(FrameId::world(), FrameId::vehicle(), pose.translation, pose.rotation)?.isometry;
-        let of_sample = boxes.entry(sample.token.clone()).or_default();
-        for b in found {
-            let [length, width, height] = b.size;
-            let velocity = b.velocity.unwrap_or([f64::NAN; 2]);
-            let (class, score) = (class(&b.class, &place())?, f64::from(b.score));
-            of_sample
-                .push(LocalBox { centre: b.centre, size: [width, length, height], yaw: b.yaw, velocity, class, score }.in_world(&pose));
-        }
-    }
-    let [camera, lidar, radar] = used;
-    Ok((submit::meta(camera, lidar, radar), boxes))
+/// Boxes of a run.
+fn run(args: &Args, tables: &Tables) -> Result<(Meta, Boxes)> {
+    let found = RunResults::read(&args.input, tables, args.stage.as_deref())?;
+    let plain = |boxes: Vec<(ResultBox, Option<u64>)>| boxes.into_iter().map(|(b, _)| b).collect();
+    Ok((found.meta, found.boxes.into_iter().map(|(token, boxes)| (token, plain(boxes))).collect()))
 }
 
 const fn solid(b: &ResultBox) -> Solid {

@@ -9,6 +9,8 @@ mod labels;
 pub mod nuscenes;
 pub mod nuscenes_labels;
 mod nuscenes_report;
+pub(in crate::cli) mod run_results;
+pub(in crate::cli) mod run_scores;
 
 pub use fragments::FragmentsArgs;
 
@@ -263,6 +265,7 @@ pub fn table(report: &Value) -> String {
         Some("detection") => return nuscenes::detection_table(report),
         Some("tracking") => return nuscenes::tracking_table(report),
         Some("lidarseg") => return nuscenes_labels::lidarseg_table(report),
+        Some("panoptic") => return nuscenes_labels::panoptic_table(report),
         Some("map") => return nuscenes_labels::map_table(report),
         Some("fragments") => return fragments::table(report),
         _ => {}

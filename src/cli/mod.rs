@@ -109,6 +109,9 @@ enum EvalVerb {
     /// nuScenes point labels: IoU of 16 classes, its mean, and its mean by points
     #[command(disable_version_flag = true)]
     Lidarseg(Eval<eval::nuscenes_labels::LidarsegArgs>),
+    /// nuScenes point labels with objects: panoptic quality of 16 classes, with the public devkit's numbers and field names
+    #[command(disable_version_flag = true)]
+    Panoptic(Eval<eval::nuscenes_labels::PanopticArgs>),
     /// Segmentation of nuScenes' maps seen from above: IoU of six classes at seven thresholds, as BEVFusion scores it
     #[command(disable_version_flag = true)]
     Map(Eval<eval::nuscenes_labels::MapArgs>),
@@ -133,6 +136,7 @@ fn evaluate(verb: &EvalVerb) -> Result {
         EvalVerb::Detection(args) => (args.what.run()?, args.format),
         EvalVerb::Tracking(args) => (args.what.run()?, args.format),
         EvalVerb::Lidarseg(args) => (args.what.run()?, args.format),
+        EvalVerb::Panoptic(args) => (args.what.run()?, args.format),
         EvalVerb::Map(args) => (args.what.run()?, args.format),
         EvalVerb::Fragments(args) => (args.what.run()?, args.format),
     };

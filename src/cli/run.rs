@@ -1,5 +1,6 @@
 //! `sensorium run`: a configuration to a running pipeline to a report.
 
+use super::eval::run_scores;
 use super::machine::Machine;
 use super::{Ending, Format, Result, output};
 use crate::config::{Document, Plan, Problem, Registry, Site};
@@ -65,7 +66,8 @@ pub(super) fn run(args: &Args) -> Result {
     let interrupted = on_interrupt(&stop);
     let (mut printed, mut viewed) = (Ok(()), false);
     let report = pipeline.run_then(&stop, |report| {
-        printed = keep(&run_dir, args.report.as_deref(), report).and_then(|()| output::formatted(args.format, report));
+        let cut_short = interrupted.load(Ordering::SeqCst);
+        printed = keep(&run_dir, args.report.as_deref(), report).and_then(|()| tell(args.format, report, &plan, &run_dir, cut_short));
         output::note(&format!("results: {}", run_dir.display()));
         if viewer == Viewer::Web && !interrupted.load(Ordering::SeqCst) {
             output::note("the viewer stays open; Ctrl-C closes it");
@@ -81,6 +83,28 @@ pub(super) fn run(args: &Args) -> Result {
         (false, true) => Ending::Done,
         (false, false) => Ending::No,
     })
+}
+
+/// Prints the report, and what the results are worth where the configuration asks.
+fn tell(format: Format, report: &Report, plan: &Plan, run_dir: &Path, cut_short: bool) -> Result<()> {
+    if format == Format::Text {
+        output::result(&report.to_string())?;
+    }
+    if cut_short && plan.top.evaluate.is_some() {
+        output::note("the run was cut short; its results are not evaluated");
+    }
+    let scores = if cut_short { None } else { run_scores::evaluate(plan, run_dir)? };
+    match (format, scores) {
+        (Format::Text, Some(scores)) => output::result(&run_scores::table(&scores)),
+        (Format::Text, None) => Ok(()),
+        (Format::Json, scores) => {
+            let mut value = serde_json::to_value(report).map_err(|e| Error::mismatch("JSON", e.to_string(), "report"))?;
+            if let (Some(members), Some(scores)) = (value.as_object_mut(), scores) {
+                members.insert("evaluation".to_owned(), scores);
+            }
+            output::json(&value)
+        }
+    }
 }
 
 fn refuse(problems: &[Problem]) -> Ending {

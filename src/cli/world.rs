@@ -86,6 +86,8 @@ pub enum As {
     Kitti,
     /// RGB-D of three cameras (320x160, fixed), classes, LiDAR, measurements: what LeTFuser and TransFuser train on
     Carla,
+    /// A nuScenes v1.0 root: six cameras, LiDAR, radars, all tables, point labels, maps; a frame is a key frame
+    Nuscenes,
 }
 
 /// Arguments of `world export`.
@@ -103,21 +105,24 @@ pub struct ExportArgs {
     /// Frames a second
     #[arg(long, default_value_t = 2.0)]
     rate: f64,
-    /// Columns of the pictures
-    #[arg(long, default_value_t = 640)]
-    width: usize,
-    /// Rows of the pictures
-    #[arg(long, default_value_t = 480)]
-    height: usize,
-    /// Horizontal field of view, degrees
-    #[arg(long, default_value_t = 80.0)]
-    fov: f64,
+    /// Columns of the pictures [default: 640; nuscenes: 800, half of the original's]
+    #[arg(long)]
+    width: Option<usize>,
+    /// Rows of the pictures [default: 480; nuscenes: 450]
+    #[arg(long)]
+    height: Option<usize>,
+    /// Horizontal field of view, degrees [default: 80; nuscenes: 70, and 110 of the camera behind]
+    #[arg(long)]
+    fov: Option<f64>,
     /// Seconds that pass before the first frame
     #[arg(long, default_value_t = 5.0)]
     warm_up: f64,
     /// TUM: depth counts per metre; TUM's own 5000 end at 13 m
     #[arg(long, default_value_t = 200.0)]
     depth_scale: f32,
+    /// nuScenes: key frames of a scene; 40 are the official 20 seconds
+    #[arg(long, default_value_t = 40)]
+    scene_frames: usize,
     #[command(flatten)]
     world: WorldArgs,
     /// How the summary is printed
@@ -158,17 +163,20 @@ fn write(args: &ExportArgs) -> Result {
         As::Tum => ExportLayout::Tum,
         As::Kitti => ExportLayout::Kitti,
         As::Carla => ExportLayout::Carla,
+        As::Nuscenes => ExportLayout::Nuscenes,
     };
+    let ([width, height], fov) = if layout == ExportLayout::Nuscenes { ([800, 450], 70.0) } else { ([640, 480], 80.0) };
     let config = ExportConfig {
         layout,
         output: args.output.clone(),
         world: args.world.config(),
         frames: args.frames,
         rate_hz: args.rate,
-        size: [args.width, args.height],
-        fov: args.fov,
+        size: [args.width.unwrap_or(width), args.height.unwrap_or(height)],
+        fov: args.fov.unwrap_or(fov),
         warm_up_s: args.warm_up,
         depth_scale: args.depth_scale,
+        scene_frames: args.scene_frames,
     };
     let progress = Progress::new("frames", args.frames);
     export(&config, |_| progress.step())?;

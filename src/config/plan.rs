@@ -1,9 +1,11 @@
 //! A document checked against the registry: either a plan that can be built, or every problem in it.
 
 use super::document::{Document, Origin};
+use super::evaluate::Evaluate;
 use super::registry::{Fault, Kind, Registry, Site, complete};
 use crate::runtime::{ALIGN, Align, Budget, Mode, OnError, Pipeline, Policy, Wiring};
-use crate::types::{SensorTime, nearest};
+use crate::sources::NuscenesConfig;
+use crate::types::{Error, SensorTime, nearest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -36,6 +38,9 @@ pub struct Top {
     pub stage: Table,
     /// Sinks by name.
     pub sink: Table,
+    /// What is scored when the run is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluate: Option<Evaluate>,
 }
 
 impl Default for Top {
@@ -52,6 +57,7 @@ impl Default for Top {
             source: Table::new(),
             stage: Table::new(),
             sink: Table::new(),
+            evaluate: None,
         }
     }
 }
@@ -162,9 +168,39 @@ impl Checker<'_> {
         }
         nodes
     }
+    fn evaluation(&mut self, evaluate: &Evaluate, [sources, stages, sinks]: [&[Node]; 3]) {
+        let names = || stages.iter().map(|n| n.name.as_str());
+        for (key, stage) in evaluate.stages().filter(|(_, stage)| !names().any(|n| n == *stage)) {
+            let hint = nearest(stage, names()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+            self.add(&format!("evaluate.{key}"), format!("wanted a stage of this pipeline, found `{stage}`{hint}"));
+        }
+        if evaluate.stages().next().is_none() {
+            self.add("evaluate", "wanted a stage for boxes, tracks or map, found none");
+        }
+        let roots = sources.iter().filter(|n| n.kind == "nuscenes").count();
+        if roots != 1 {
+            self.add("evaluate", format!("wanted one source of kind `nuscenes`, whose root holds the truth, found {roots}"));
+        }
+        if !sinks.iter().any(|n| n.kind == "results") {
+            self.add("evaluate", "wanted a sink of kind `results`, whose lines are scored, found none");
+        }
+    }
 }
 
 impl Plan {
+    /// The source of kind `nuscenes`, as it is configured.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn nuscenes(&self) -> crate::types::Result<NuscenesConfig> {
+        let node = self.sources.iter().find(|n| n.kind == "nuscenes");
+        let node = node.ok_or_else(|| Error::mismatch("a source of kind `nuscenes`", "none", "evaluate"))?;
+        node.table.clone().try_into().map_err(|e: toml::de::Error| Error::mismatch("a nuscenes source", e.message(), node.name.clone()))
+    }
+    /// Folder of the sink of kind `results`, where it names one of its own.
+    pub fn results_folder(&self) -> Option<&str> {
+        self.sinks.iter().find(|n| n.kind == "results").and_then(|n| n.table.get("dir")).and_then(Value::as_str)
+    }
     /// Checks a document against the registry.
     ///
     /// # Errors
@@ -178,11 +214,19 @@ impl Plan {
         if checker.problems.iter().all(|p| !p.key.starts_with("align")) {
             checker.faults("align", faults);
         }
+        if let Some(table) = document.table.get("evaluate").and_then(Value::as_table)
+            && checker.problems.iter().all(|p| !p.key.starts_with("evaluate"))
+        {
+            checker.faults("evaluate", complete::<Evaluate>(table).1);
+        }
         let mut tables = |what: &str| effective.get(what).and_then(Value::as_table).cloned().unwrap_or_default();
         let [mut source, mut stage, mut sink] = ["source", "stage", "sink"].map(&mut tables);
         let sources = checker.nodes("source", &mut source, &registry.sources);
         let stages = checker.nodes("stage", &mut stage, &registry.stages);
         let sinks = checker.nodes("sink", &mut sink, &registry.sinks);
+        if let Some(evaluate) = &top.evaluate {
+            checker.evaluation(evaluate, [&sources, &stages, &sinks]);
+        }
         for (what, table) in [("source", source), ("stage", stage), ("sink", sink)] {
             effective.insert(what.to_owned(), Value::Table(table));
         }

@@ -4,6 +4,7 @@ pub mod carla_depth;
 pub mod driving_set;
 pub mod fragments;
 pub mod kitti;
+pub mod npz;
 pub mod nuscenes;
 pub mod oxts;
 pub mod points;

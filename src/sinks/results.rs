@@ -151,7 +151,13 @@ impl ResultsSink {
             Outcome::Map(map) => {
                 let (width, height, bytes) = paint::map_rgba(map);
                 let file = images.then(|| place.png("map", width, height, &bytes, Colour::Rgba8)).transpose()?;
-                json!({ "kind": "map", "layers": map.layers, "origin": map.origin, "cell": map.cell, "size": [map.nx, map.ny], "file": file })
+                // The cells themselves, a bit a layer: what an evaluation reads. The encoder wants 16-bit samples in the machine's own order.
+                let bits = |c: &u32| num::low_u16(*c).to_ne_bytes();
+                let exact = images && map.layers.len() <= 16;
+                let bytes = || map.cells().iter().flat_map(bits).collect::<Vec<u8>>();
+                let cells = exact.then(|| place.png("map_cells", map.ny, map.nx, &bytes(), Colour::L16)).transpose()?;
+                json!({ "kind": "map", "layers": map.layers, "origin": map.origin, "cell": map.cell, "size": [map.nx, map.ny],
+                    "file": file, "cells": cells })
             }
             Outcome::Trajectory(path) => json!({ "kind": "trajectory", "points": path.points, "times": path.times }),
             Outcome::Matches(pairs) => json!({ "kind": "matches", "pairs": pairs.as_ref() }),

@@ -51,6 +51,10 @@ pub fn ceil_i32(value: f32) -> i32 {
 pub const fn low_u32(value: u64) -> u32 {
     (value & 0xffff_ffff) as u32
 }
+/// The low 16 bits.
+pub const fn low_u16(value: u32) -> u16 {
+    value as u16
+}
 /// The pixel column or row that holds a coordinate (pixel centres at integers), or `None` outside `0..size`.
 pub fn pixel(coordinate: f64, size: usize) -> Option<usize> {
     let nearest = coordinate.round();

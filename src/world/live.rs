@@ -112,6 +112,24 @@ impl Live {
     pub const fn world(&self) -> &World {
         &self.world
     }
+    /// Number of the tick that comes next.
+    pub const fn next_tick(&self) -> u64 {
+        self.tick
+    }
+    /// Lets ticks pass without reading any sensor.
+    ///
+    /// # Errors
+    /// Where the world cannot be moved on.
+    pub fn pass(&mut self, ticks: u64) -> Result<()> {
+        for _ in 0..ticks {
+            if self.tick > 0 {
+                self.world.step(1.0 / self.step_hz)?;
+            }
+            self.tick += 1;
+            self.motion = None;
+        }
+        Ok(())
+    }
     /// Numbers of the sensors that are due at a tick.
     fn due(&self, tick: u64) -> Vec<usize> {
         let count = |rate: f64, tick: f64| (tick * rate / self.step_hz + 1e-9).floor();

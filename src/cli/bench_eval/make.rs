@@ -23,11 +23,26 @@ const KINDS: [(&str, [f64; 3], &str); 10] = [
     ("movable_object.barrier", [2.5, 0.5, 1.0], ""),
 ];
 /// Samples of a scene, and microseconds between them.
-const SCENE: usize = 40;
-const PERIOD: usize = 500_000;
+pub(super) const SCENE: usize = 40;
+pub(super) const PERIOD: usize = 500_000;
 /// Sweeps of the first sample, and points of each.
 pub(super) const SWEEPS: usize = 10;
 const POINTS: usize = 35_000;
+/// Channels of a car; the first is the one that detections are scored by.
+pub(super) const CHANNELS: [&str; 12] = [
+    "LIDAR_TOP",
+    "CAM_FRONT",
+    "CAM_FRONT_RIGHT",
+    "CAM_BACK_RIGHT",
+    "CAM_BACK",
+    "CAM_BACK_LEFT",
+    "CAM_FRONT_LEFT",
+    "RADAR_FRONT",
+    "RADAR_FRONT_LEFT",
+    "RADAR_FRONT_RIGHT",
+    "RADAR_BACK_LEFT",
+    "RADAR_BACK_RIGHT",
+];
 
 struct Chance(u64);
 
@@ -46,37 +61,37 @@ impl Chance {
 }
 
 /// One table, written record by record.
-struct Sheet {
+pub(super) struct Sheet {
     file: BufWriter<File>,
     first: bool,
     path: std::path::PathBuf,
 }
 
 impl Sheet {
-    fn new(folder: &Path, name: &str) -> Result<Self> {
+    pub(super) fn new(folder: &Path, name: &str) -> Result<Self> {
         let path = folder.join(format!("{name}.json"));
         let file = File::create(&path).map_err(|e| Error::io("create", &path, e))?;
         Ok(Self { file: BufWriter::new(file), first: true, path })
     }
-    fn add(&mut self, record: &str) -> Result<()> {
+    pub(super) fn add(&mut self, record: &str) -> Result<()> {
         let comma = if std::mem::take(&mut self.first) { "[" } else { "," };
         write!(self.file, "{comma}{record}").map_err(|e| Error::io("write", &self.path, e))
     }
-    fn end(mut self) -> Result<()> {
+    pub(super) fn end(mut self) -> Result<()> {
         write!(self.file, "{}", if self.first { "[]" } else { "]" })
             .and_then(|()| self.file.flush())
             .map_err(|e| Error::io("write", &self.path, e))
     }
 }
 
-fn token(kind: u32, scene: usize, a: usize, b: usize) -> String {
+pub(super) fn token(kind: u32, scene: usize, a: usize, b: usize) -> String {
     format!("{kind:08x}{scene:08x}{a:08x}{b:08x}")
 }
 
 /// Writes `samples` samples with `objects` objects and `boxes` predicted boxes each.
 pub(super) fn root(folder: &Path, samples: usize, objects: usize, boxes: usize) -> Result<()> {
     let tables = folder.join("v1.0-bench");
-    for place in [&tables, &folder.join("samples"), &folder.join("sweeps")] {
+    for place in [&tables, &folder.join("samples"), &folder.join("sweeps"), &folder.join("maps/expansion")] {
         std::fs::create_dir_all(place).map_err(|e| Error::io("create", place, e))?;
     }
     small(&tables)?;
@@ -184,25 +199,46 @@ pub(super) fn root(folder: &Path, samples: usize, objects: usize, boxes: usize) 
     }
     let splits = tables.join("splits.json");
     std::fs::write(&splits, format!("{{\"all\":[{}]}}", names.join(","))).map_err(|e| Error::io("write", &splits, e))?;
+    let mask = folder.join("maps/none.png");
+    image::save_buffer(&mask, &[0; 64], 8, 8, image::ExtendedColorType::L8)
+        .map_err(|e| Error::mismatch("a picture", e.to_string(), mask.display().to_string()))?;
     sweeps(folder, &mut chance)
 }
 
+/// Token of the mounting of a channel.
+pub(super) fn mounting(channel: usize) -> String {
+    format!("m{channel}")
+}
+
 /// The tables that do not grow.
-fn small(tables: &Path) -> Result<()> {
+pub(super) fn small(tables: &Path) -> Result<()> {
     let categories: Vec<String> =
         KINDS.iter().enumerate().map(|(at, (name, ..))| format!(r#"{{"token":"c{at}","name":"{name}","description":""}}"#)).collect();
     let attributes: Vec<String> = (KINDS.iter().enumerate().filter(|(_, (_, _, a))| !a.is_empty()))
         .map(|(at, (_, _, name))| format!(r#"{{"token":"a{at}","name":"{name}","description":""}}"#))
         .collect();
+    let modality = |name: &str| match name {
+        n if n.starts_with("CAM") => "camera",
+        n if n.starts_with("LIDAR") => "lidar",
+        _ => "radar",
+    };
+    let each = |record: &dyn Fn(usize, &str) -> String| -> String {
+        CHANNELS.iter().enumerate().map(|(at, name)| record(at, name)).collect::<Vec<_>>().join(",")
+    };
     let sheets = [
         ("category", categories.join(",")),
         ("attribute", attributes.join(",")),
         ("visibility", r#"{"token":"4","level":"v80-100","description":""}"#.to_owned()),
-        ("sensor", r#"{"token":"s","channel":"LIDAR_TOP","modality":"lidar"}"#.to_owned()),
+        ("sensor", each(&|at, name| format!(r#"{{"token":"s{at}","channel":"{name}","modality":"{}"}}"#, modality(name)))),
         (
             "calibrated_sensor",
-            r#"{"token":"m","sensor_token":"s","translation":[0.94,0.0,1.84],"rotation":[0.7071,0.0,0.0,-0.7071],"camera_intrinsic":[]}"#
-                .to_owned(),
+            each(&|at, name| {
+                let k = if modality(name) == "camera" { "[[1266.4,0.0,816.3],[0.0,1266.4,491.5],[0.0,0.0,1.0]]" } else { "[]" };
+                format!(
+                    r#"{{"token":"{}","sensor_token":"s{at}","translation":[0.94,0.0,1.84],"rotation":[0.7071,0.0,0.0,-0.7071],"camera_intrinsic":{k}}}"#,
+                    mounting(at)
+                )
+            }),
         ),
         ("log", r#"{"token":"log","logfile":"bench","vehicle":"none","date_captured":"2026-01-01","location":"bench"}"#.to_owned()),
         ("map", r#"{"token":"map","log_tokens":["log"],"category":"semantic_prior","filename":"maps/none.png"}"#.to_owned()),
@@ -216,7 +252,7 @@ fn small(tables: &Path) -> Result<()> {
 
 fn datum(token: &str, sample: &str, time: usize, key: bool, file: &str, prev: &str, next: &str) -> String {
     format!(
-        r#"{{"token":"{token}","sample_token":"{sample}","ego_pose_token":"{token}","calibrated_sensor_token":"m","timestamp":{time},"fileformat":"pcd","is_key_frame":{key},"height":0,"width":0,"filename":"{file}","prev":"{prev}","next":"{next}"}}"#
+        r#"{{"token":"{token}","sample_token":"{sample}","ego_pose_token":"{token}","calibrated_sensor_token":"m0","timestamp":{time},"fileformat":"pcd","is_key_frame":{key},"height":0,"width":0,"filename":"{file}","prev":"{prev}","next":"{next}"}}"#
     )
 }
 
@@ -268,50 +304,4 @@ fn sweeps(folder: &Path, chance: &mut Chance) -> Result<()> {
         std::fs::write(&path, bytes).map_err(|e| Error::io("write", &path, e))?;
     }
     Ok(())
-}
-
-/// A map of blocks side by side: 28 records in seven layers each, curved outlines of 40 nodes.
-pub(super) fn map(blocks: usize) -> String {
-    let (mut nodes, mut polygons, mut lines) = (Vec::new(), Vec::new(), Vec::new());
-    let layers = ["drivable_area", "ped_crossing", "walkway", "stop_line", "carpark_area", "road_divider", "lane_divider"];
-    let mut records: Vec<Vec<String>> = vec![Vec::new(); layers.len()];
-    for block in 0..blocks {
-        for (layer, list) in records.iter_mut().enumerate() {
-            for part in 0..4 {
-                let own = format!("{block}-{layer}-{part}");
-                let tokens: Vec<String> = (0..40)
-                    .map(|at| {
-                        let angle = std::f64::consts::TAU * f64::from(at) / 40.0;
-                        let (radius, cx) = (12.0 + 3.0 * (angle * 3.0).sin(), 100.0 * block as f64 + 30.0 * f64::from(part));
-                        let node = format!("n{own}-{at}");
-                        nodes.push(format!(
-                            r#"{{"token":"{node}","x":{:.3},"y":{:.3}}}"#,
-                            cx + radius * angle.cos(),
-                            60.0 + 8.0 * layer as f64 + radius * angle.sin()
-                        ));
-                        format!("\"{node}\"")
-                    })
-                    .collect();
-                let tokens = tokens.join(",");
-                if layer < 5 {
-                    polygons.push(format!(r#"{{"token":"p{own}","exterior_node_tokens":[{tokens}],"holes":[]}}"#));
-                    let link = if layer == 0 { format!(r#""polygon_tokens":["p{own}"]"#) } else { format!(r#""polygon_token":"p{own}""#) };
-                    list.push(format!(r#"{{"token":"r{own}",{link}}}"#));
-                } else {
-                    lines.push(format!(r#"{{"token":"l{own}","node_tokens":[{tokens}]}}"#));
-                    list.push(format!(r#"{{"token":"r{own}","line_token":"l{own}"}}"#));
-                }
-            }
-        }
-    }
-    let layers: Vec<String> = layers.iter().zip(records).map(|(name, list)| format!("\"{name}\":[{}]", list.join(","))).collect();
-    let rest = ["road_segment", "road_block", "lane", "lane_connector", "traffic_light"].map(|name| format!("\"{name}\":[]"));
-    format!(
-        r#"{{"version":"1.3","canvas_edge":[4000,200],"node":[{}],"polygon":[{}],"line":[{}],{},{},"arcline_path_3":{{}},"connectivity":{{}}}}"#,
-        nodes.join(","),
-        polygons.join(","),
-        lines.join(","),
-        layers.join(","),
-        rest.join(",")
-    )
 }

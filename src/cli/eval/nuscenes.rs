@@ -104,30 +104,37 @@ impl Task {
     pub(super) fn load(&self, results: &Path, kind: ResultKind, cameras: bool) -> Result<Loaded> {
         let root = Root::open(&self.root, self.version.as_deref())?;
         let split = root.split(&self.split)?;
-        let (tables, file) = rayon::join(|| self.tables(&root, &split, cameras), || read_results(results, kind, self.compatible));
+        Loaded::read(&root, split, results, kind, cameras, self.compatible)
+    }
+}
+
+impl Loaded {
+    /// Truth and results of a split.
+    pub(super) fn read(root: &Root, split: Split, results: &Path, kind: ResultKind, cameras: bool, compatible: bool) -> Result<Self> {
+        let (tables, file) = rayon::join(|| Self::tables(root, &split, cameras, compatible), || read_results(results, kind, compatible));
         let (tables, (file, mut faults)) = (tables?, file?);
-        let truth = GroundTruth::new(&tables, &split, kind).map_err(|e| e.at(self.root.display().to_string()))?;
+        let truth = GroundTruth::new(&tables, &split, kind).map_err(|e| e.at(root.folder().display().to_string()))?;
         let wanted = truth.frames.iter().map(|f| f.token.clone()).collect();
         if !faults.list().iter().any(|f| matches!(f.kind, FaultKind::BadJson) || f.field == "results") {
             file.check_samples(&wanted, !split.official, &results.display().to_string(), &mut faults);
         }
         settle(&faults, "results")?;
-        Ok(Loaded { tables, split, truth, file })
+        Ok(Self { tables, split, truth, file })
     }
 
-    fn tables(&self, root: &Root, split: &Split, cameras: bool) -> Result<Tables> {
+    fn tables(root: &Root, split: &Split, cameras: bool, compatible: bool) -> Result<Tables> {
         let mut faults = Faults::default();
         let chosen = |scene: &crate::formats::nuscenes::Scene| split.scenes.contains(&*scene.name);
         let channels = (!cameras).then(|| std::iter::once("LIDAR_TOP").collect());
         let choice = Choice { scene: &chosen, channels, sweeps: false, annotations: true, rest: false };
         let tables = root.tables(&choice, &mut faults)?;
         check_links(&tables, &choice, &mut faults);
-        if self.compatible {
+        if compatible {
             let mut softened = Faults::default();
             softened.extend(faults.list().iter().cloned().map(|f| if silent(&f) { f.warning() } else { f }));
             faults = softened;
         }
-        settle(&faults, &self.root.display().to_string())?;
+        settle(&faults, &root.folder().display().to_string())?;
         Ok(tables)
     }
 }
@@ -263,9 +270,9 @@ impl TrackingArgs {
 
 /// A tracking report as a table for people.
 pub(super) fn tracking_table(report: &Value) -> String {
-    let number = |value: Option<&Value>| value.and_then(Value::as_f64).map_or_else(|| format!("{:>9}", "-"), |v| format!("{v:>9.4}"));
-    let mut text = format!("{:<8}{:>9}", "", "all");
-    text.extend(TRACKING_CLASSES.iter().map(|c| format!(" {:>9.9}", c)));
+    let number = |value: Option<&Value>| value.and_then(Value::as_f64).map_or_else(|| format!("{:>10}", "-"), |v| format!("{v:>10.4}"));
+    let mut text = format!("{:<8}{:>10}", "", "all");
+    text.extend(TRACKING_CLASSES.iter().map(|c| format!(" {c:>10}")));
     text.push('\n');
     for (metric, _) in METRICS {
         text.push_str(&format!("{metric:<8}{}", number(report.get(metric))));

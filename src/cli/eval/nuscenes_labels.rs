@@ -1,4 +1,4 @@
-//! `sensorium eval lidarseg` and `eval map`: labels of points and of map cells against a nuScenes root.
+//! `sensorium eval lidarseg`, `eval panoptic` and `eval map`: labels of points and of map cells against a nuScenes root.
 //!
 //! *In*: a root, a split, a folder of predictions. *Out*: the report, also written to `--output`. *Invariant*: every sample that is
 //! scored is named in an error of its own; counts do not depend on the number of threads.
@@ -8,9 +8,11 @@ use super::nuscenes::settle;
 use super::pretty;
 use crate::eval::nuscenes::lidarseg::{CLASSES, PointClasses, PointConfusion};
 use crate::eval::nuscenes::map_iou::{MAP_CLASSES, MapCounts};
+use crate::eval::nuscenes::panoptic::PanopticCounts;
+use crate::formats::npz;
 use crate::formats::nuscenes::map::{Patch, VectorMap};
 use crate::formats::nuscenes::splits::Split;
-use crate::formats::nuscenes::{Choice, Faults, Lidarseg, Tables, Token, check_links, global_from_sensor, yaw};
+use crate::formats::nuscenes::{Choice, Faults, Lidarseg, Panoptic, Tables, Token, check_links, global_from_sensor, yaw};
 use crate::sources::nuscenes::Root;
 use crate::types::{Error, Result};
 use rayon::prelude::*;
@@ -19,8 +21,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Half the edge of the map window, metres, and its cells along an edge.
-const MAP_HALF_M: f64 = 50.0;
-const MAP_CELLS: usize = 200;
+pub(super) const MAP_HALF_M: f64 = 50.0;
+pub(super) const MAP_CELLS: usize = 200;
 
 /// Where the truth is.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,6 +47,16 @@ pub struct LidarsegArgs {
     #[command(flatten)]
     place: Place,
     /// Folder of predictions in submission form: `lidarseg/SPLIT/TOKEN_lidarseg.bin` below it, or the files themselves
+    #[arg(long, value_name = "DIR")]
+    results: PathBuf,
+}
+
+/// `sensorium eval panoptic`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PanopticArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Folder of predictions in submission form: `panoptic/SPLIT/TOKEN_panoptic.npz` below it, or the files themselves
     #[arg(long, value_name = "DIR")]
     results: PathBuf,
 }
@@ -99,8 +111,7 @@ impl LidarsegArgs {
         let (root, tables, split) = self.place.load()?;
         let classes = PointClasses::new(&tables.categories)?;
         let rows = samples(&tables, &split)?;
-        let nested = self.results.join("lidarseg").join(&split.name);
-        let folder = if nested.is_dir() { nested } else { self.results.clone() };
+        let folder = submitted(&self.results, "lidarseg", &split);
         let progress = Progress::new("counting", rows.len());
         let counted: Vec<Result<PointConfusion>> = rows
             .par_iter()
@@ -136,6 +147,62 @@ fn count_points(root: &Root, tables: &Tables, classes: &PointClasses, row: usize
     let mut counts = PointConfusion::default();
     counts.add(classes, &root.bytes(&labels.filename)?, &read(&path)?).map_err(|e| e.at(path.display().to_string()))?;
     Ok(counts)
+}
+
+/// Where the label files of a submission lie.
+fn submitted(results: &Path, kind: &str, split: &Split) -> PathBuf {
+    let nested = results.join(kind).join(&split.name);
+    if nested.is_dir() { nested } else { results.to_owned() }
+}
+
+impl PanopticArgs {
+    /// Runs the command; the report is also in the output file.
+    ///
+    /// # Errors
+    /// Where root, split or a label file cannot be read or is not what it must be, or nothing can be written.
+    pub fn run(&self) -> Result<Value> {
+        let (root, tables, split) = self.place.load()?;
+        let classes = PointClasses::new(&tables.categories)?;
+        let rows = samples(&tables, &split)?;
+        let folder = submitted(&self.results, "panoptic", &split);
+        let progress = Progress::new("counting", rows.len());
+        let count = |row: &usize| {
+            progress.step();
+            let key =
+                tables.key_frame(*row, "LIDAR_TOP").ok_or_else(|| Error::mismatch("a LIDAR_TOP key frame", "none", "MissingKeyFrame"))?;
+            let of_key = |l: &&Panoptic| l.sample_data_token == key.token;
+            let truth = tables.panoptic.get(&key.token).filter(of_key).or_else(|| tables.panoptic.rows().iter().find(of_key));
+            let truth = truth.ok_or_else(|| Error::mismatch("a panoptic record", "none", format!("sample_data {}", key.token)))?;
+            let path = folder.join(format!("{}_panoptic.npz", key.token));
+            let wanted = npz::read_labels(&root.bytes(&truth.filename)?).map_err(|e| e.at(truth.filename.to_string()))?;
+            let found = npz::read_labels(&read(&path)?).map_err(|e| e.at(path.display().to_string()))?;
+            let mut counts = PanopticCounts::default();
+            counts.add(&classes, &wanted, &found).map_err(|e| e.at(path.display().to_string()))?;
+            Ok(counts)
+        };
+        let counted: Vec<Result<PanopticCounts>> = rows.par_iter().map(count).collect();
+        let mut total = PanopticCounts::default();
+        for counts in counted {
+            total.merge(&counts?);
+        }
+        let report =
+            json!({ "version": 1, "kind": "panoptic", "split": split.name, "samples": rows.len(), "segmentation": total.summary() });
+        write_whole(&self.place.output, pretty(&report).as_bytes())?;
+        Ok(report)
+    }
+}
+
+/// A panoptic report as a table for people.
+pub(super) fn panoptic_table(report: &Value) -> String {
+    let mut text = format!("{:<24} {:>7} {:>7} {:>7} {:>7}\n", "", "PQ", "SQ", "RQ", "IoU");
+    for name in std::iter::once("all").chain(CLASSES.into_iter().skip(1)) {
+        let part = report.get("segmentation").and_then(|s| s.get(name));
+        let number = |key: &str| part.and_then(|p| p.get(key)).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let iou = if name == "all" { "mIoU" } else { "IoU" };
+        text.push_str(&format!("{name:<24} {:>7.4} {:>7.4} {:>7.4} {:>7.4}\n", number("PQ"), number("SQ"), number("RQ"), number(iou)));
+    }
+    let dagger = report.get("segmentation").and_then(|s| s.get("all")).and_then(|a| a.get("PQ_dagger")).and_then(Value::as_f64);
+    text + &format!("PQ dagger {:.4}\n", dagger.unwrap_or(f64::NAN))
 }
 
 impl MapArgs {
@@ -184,18 +251,20 @@ impl MapArgs {
     }
 }
 
-fn location(tables: &Tables, row: usize) -> Result<&str> {
+pub(super) fn location(tables: &Tables, row: usize) -> Result<&str> {
     let scene = tables.samples.rows().get(row).and_then(|s| tables.scenes.get(&s.scene_token));
     let log = scene.and_then(|s| tables.logs.get(&s.log_token));
     log.map(|l| &*l.location).ok_or_else(|| Error::mismatch("a log with a location", "none", format!("sample row {row}")))
 }
 
 /// The window around the LiDAR, turned by the direction of its x axis.
-fn patch(tables: &Tables, row: usize) -> Result<Patch> {
+pub(super) fn patch(tables: &Tables, row: usize) -> Result<Patch> {
     let key = tables.key_frame(row, "LIDAR_TOP").ok_or_else(|| Error::mismatch("a LIDAR_TOP key frame", "none", "MissingKeyFrame"))?;
     let pose = global_from_sensor(tables, key)?;
     let centre = [pose.translation.x, pose.translation.y];
-    Ok(Patch { centre, size: [2.0 * MAP_HALF_M; 2], angle: yaw(&pose.rotation), canvas: [MAP_CELLS; 2] })
+    // The reference goes by degrees, and a line's last cell may hang on the last bit of its angle.
+    let degrees = yaw(&pose.rotation) / std::f64::consts::PI * 180.0;
+    Ok(Patch { centre, size: [2.0 * MAP_HALF_M; 2], angle: degrees * std::f64::consts::PI / 180.0, canvas: [MAP_CELLS; 2] })
 }
 
 fn count_cells(map: &VectorMap, patch: &Patch, predicted: &Path) -> Result<MapCounts> {
@@ -206,15 +275,28 @@ fn count_cells(map: &VectorMap, patch: &Patch, predicted: &Path) -> Result<MapCo
         return Err(Error::mismatch(wanted, format!("{width}x{height}"), predicted.display().to_string()));
     }
     let mut counts = MapCounts::default();
-    for (class, (name, cells)) in MAP_CLASSES.iter().zip(picture.as_raw().chunks_exact(MAP_CELLS * MAP_CELLS)).enumerate() {
-        let layers: &[&str] = if *name == "divider" { &["road_divider", "lane_divider"] } else { &[name] };
-        let masks: Vec<Vec<u8>> = layers.iter().map(|layer| map.mask(layer, patch)).collect();
-        let set = |at: usize| masks.iter().any(|m| m.get(at) == Some(&1));
-        // The mask's rows run along LiDAR y; the prediction's along x.
-        let truth: Vec<bool> = (0..MAP_CELLS * MAP_CELLS).map(|at| set(at % MAP_CELLS * MAP_CELLS + at / MAP_CELLS)).collect();
-        counts.add(class, cells.iter().map(|v| f32::from(*v) / 255.0), truth.iter().copied());
+    for (class, cells) in picture.as_raw().chunks_exact(MAP_CELLS * MAP_CELLS).enumerate() {
+        counts.add(class, cells.iter().map(|v| f32::from(*v) / 255.0), true_cells(map, patch, class).into_iter());
     }
     Ok(counts)
+}
+
+/// Layers that make a class.
+pub(super) fn layers_of(class: usize) -> &'static [&'static str] {
+    const DIVIDERS: [&str; 2] = ["road_divider", "lane_divider"];
+    match MAP_CLASSES.get(class) {
+        Some(&"divider") => &DIVIDERS,
+        Some(name) => std::slice::from_ref(name),
+        None => &[],
+    }
+}
+
+/// The true cells of a class, rows along LiDAR x.
+pub(super) fn true_cells(map: &VectorMap, patch: &Patch, class: usize) -> Vec<bool> {
+    let masks: Vec<Vec<u8>> = layers_of(class).iter().map(|layer| map.mask(layer, patch)).collect();
+    let set = |at: usize| masks.iter().any(|m| m.get(at) == Some(&1));
+    // The mask's rows run along LiDAR y.
+    (0..MAP_CELLS * MAP_CELLS).map(|at| set(at % MAP_CELLS * MAP_CELLS + at / MAP_CELLS)).collect()
 }
 
 /// A point label report as a table for people.

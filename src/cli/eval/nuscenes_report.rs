@@ -34,7 +34,7 @@ h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:36px 0 10px}p{margin:4
 .cards{display:flex;gap:12px;flex-wrap:wrap;margin:18px 0}.card{background:#fff;border-radius:10px;padding:12px 20px;box-shadow:0 1px 3px #0002}\
 .card b{display:block;font-size:27px;font-variant-numeric:tabular-nums}.card span{color:#5a616e;font-size:13px}\
 table{border-collapse:collapse;background:#fff;border-radius:10px;overflow:hidden;box-shadow:0 1px 3px #0002}\
-td,th{padding:5px 12px;text-align:right;font-variant-numeric:tabular-nums;border-bottom:1px solid #eceef2}td:first-child,th:first-child{text-align:left}\
+td,th{padding:5px 12px;text-align:right;font-variant-numeric:tabular-nums;border-bottom:1px solid #eceef2}td{white-space:nowrap}td:first-child,th:first-child{text-align:left}\
 th{background:#eef0f4;font-weight:600}.bar{display:inline-block;height:9px;background:#2a6db0;border-radius:3px;margin-right:8px}\
 figure{margin:0;background:#fff;border-radius:10px;padding:8px;box-shadow:0 1px 3px #0002;overflow-x:auto}figure img{width:100%;min-width:900px}\
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:14px}.flaw{background:#fff;border-radius:10px;overflow:hidden;box-shadow:0 1px 3px #0002}\

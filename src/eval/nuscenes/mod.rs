@@ -11,6 +11,7 @@ pub mod detection;
 pub mod lidarseg;
 pub mod map_iou;
 pub mod matching;
+pub mod panoptic;
 pub mod plots;
 pub mod predictions;
 pub mod submit;

@@ -5,7 +5,7 @@
 //! known are written as 0, as the form has no word for it that is JSON.
 
 use super::classes;
-use crate::formats::nuscenes::{ATTRIBUTES, DETECTION_CLASSES, Meta, NO_ATTRIBUTE, ResultBox, Token, yaw};
+use crate::formats::nuscenes::{ATTRIBUTES, DETECTION_CLASSES, Meta, NO_ATTRIBUTE, ResultBox, TRACKING_CLASSES, Token, yaw};
 use crate::types::{Error, Result};
 use nalgebra::{Isometry3, Point3, UnitQuaternion, Vector3};
 use serde_json::{Value, json};
@@ -117,8 +117,8 @@ pub fn attribute(class: u8, speed: f64) -> u8 {
 }
 
 /// The surest boxes, as many as a sample may have.
-pub fn surest(mut boxes: Vec<ResultBox>) -> Vec<ResultBox> {
-    boxes.sort_by(|a, b| b.score.total_cmp(&a.score));
+pub fn surest<T>(mut boxes: Vec<T>, score: impl Fn(&T) -> f64) -> Vec<T> {
+    boxes.sort_by(|a, b| score(b).total_cmp(&score(a)));
     boxes.truncate(MOST);
     boxes
 }
@@ -129,9 +129,25 @@ pub fn meta(camera: bool, lidar: bool, radar: bool) -> Meta {
     fields.into_iter().map(|(name, used)| (name.to_owned(), Value::Bool(used))).collect()
 }
 
+/// One sample of a tracking submission: boxes of the tracked classes with their tracks.
+pub fn tracked_sample(token: &Token, boxes: &[(ResultBox, u64)]) -> Value {
+    let name = |b: &ResultBox| DETECTION_CLASSES.get(usize::from(b.class)).copied().unwrap_or_default();
+    let list = boxes.iter().filter(|(b, _)| TRACKING_CLASSES.contains(&name(b))).map(|(b, track)| {
+        let (sin, cos) = (b.yaw / 2.0).sin_cos();
+        json!({
+            "sample_token": token.to_string(), "translation": b.translation, "size": b.size, "rotation": [cos, 0.0, 0.0, sin],
+            "velocity": b.velocity.map(known), "tracking_id": track.to_string(), "tracking_name": name(b), "tracking_score": b.score,
+        })
+    });
+    list.collect()
+}
+
+fn known(v: f64) -> f64 {
+    if v.is_finite() { v } else { 0.0 }
+}
+
 /// One sample of a submission.
 pub fn sample(token: &Token, boxes: &[ResultBox]) -> Value {
-    let known = |v: f64| if v.is_finite() { v } else { 0.0 };
     let list: Vec<Value> = boxes
         .iter()
         .map(|b| {

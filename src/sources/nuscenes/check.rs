@@ -4,8 +4,9 @@
 //! outside the root.
 
 use super::Root;
+use crate::formats::npz;
 use crate::formats::nuscenes::map::VectorMap;
-use crate::formats::nuscenes::{Choice, Fault, FaultKind as K, Faults, Record, SampleData, Tables, check_links};
+use crate::formats::nuscenes::{Choice, Fault, FaultKind as K, Faults, Lidarseg, Panoptic, Record, SampleData, Tables, Token, check_links};
 use crate::formats::radar;
 use crate::types::{Error, Result};
 use rayon::prelude::*;
@@ -155,40 +156,59 @@ fn picture(path: &std::path::Path) -> std::io::Result<Finding> {
 
 /// Label files: as many as records, as many labels as points.
 fn labels(root: &Root, tables: &Tables, faults: &mut Faults) {
-    let records = tables.lidarseg.rows();
+    let of = |token: &Token, name: &str, data: &Token| (token.clone(), name.to_owned(), data.clone());
+    let lidarseg = tables.lidarseg.rows().iter().map(|r| of(&r.token, &r.filename, &r.sample_data_token)).collect();
+    labels_of::<Lidarseg>(root, tables, "bin", lidarseg, |bytes| Ok(bytes.len()), faults);
+    let panoptic = tables.panoptic.rows().iter().map(|r| of(&r.token, &r.filename, &r.sample_data_token)).collect();
+    labels_of::<Panoptic>(root, tables, "npz", panoptic, |bytes| npz::read_labels(bytes).map(|l| l.len()), faults);
+}
+
+/// Records are token, file name, and token of the cloud.
+fn labels_of<R: Record>(
+    root: &Root,
+    tables: &Tables,
+    ending: &str,
+    records: Vec<(Token, String, Token)>,
+    count: fn(&[u8]) -> Result<usize>,
+    faults: &mut Faults,
+) {
     if records.is_empty() {
         return;
     }
-    let table = tables.file::<crate::formats::nuscenes::Lidarseg>();
-    let folder = root.folder().join("lidarseg").join(root.version());
-    let is_label = |e: &std::fs::DirEntry| e.file_name().to_string_lossy().ends_with(".bin");
+    let table = tables.file::<R>();
+    let folder = root.folder().join(R::TABLE).join(root.version());
+    let is_label = |e: &std::fs::DirEntry| e.file_name().to_string_lossy().ends_with(&format!(".{ending}"));
     let files = std::fs::read_dir(folder).map_or(0, |list| list.flatten().filter(is_label).count());
     if files != records.len() {
         faults.add(Fault::new(K::LabelCountMismatch, &*table, format!("{} label files", records.len()), files.to_string()));
     }
-    for record in records {
-        let named = |fault: Fault| fault.of(&record.token).field("filename");
-        let length = match root.path(&record.filename).map(std::fs::metadata) {
-            Err(_) => {
-                faults.add(named(Fault::new(K::PathEscapesRoot, &*table, "a path below the root", format!("`{}`", record.filename))));
+    for (token, name, data) in records {
+        let named = |fault: Fault| fault.of(&token).field("filename");
+        let labels = match root.given(&name) {
+            Ok(bytes) => count(&bytes),
+            Err(mut fault) => {
+                fault.file.clone_from(&table);
+                faults.add(named(*fault));
                 continue;
             }
-            Ok(Err(_)) => {
-                faults.add(named(Fault::new(K::MissingFile, &*table, "a file below the root", format!("none at `{}`", record.filename))));
-                continue;
-            }
-            Ok(Ok(meta)) => meta.len(),
         };
-        let data = tables.sample_data.get(&record.sample_data_token);
+        let labels = match labels {
+            Ok(labels) => labels,
+            Err(e) => {
+                faults.add(named(Fault::new(K::Unreadable, &*name, "a file of labels", e.to_string())));
+                continue;
+            }
+        };
+        let data = tables.sample_data.get(&data);
         let cloud = data.and_then(|d| root.path(&d.filename).ok()).and_then(|p| std::fs::metadata(p).ok());
-        let points = cloud.map(|m| m.len() / POINT as u64).filter(|n| *n != length);
+        let points = cloud.and_then(|m| usize::try_from(m.len()).ok()).map(|n| n / POINT).filter(|n| *n != labels);
         // A cut cloud has been told of; here the labels are the ones that are wrong.
         let cut = data.is_some_and(|d| faults.list().iter().any(|f| f.file == *d.filename && f.kind == K::TruncatedPointFile));
         if let Some(points) = points.filter(|_| !cut) {
-            let (wanted, found) = (format!("{points} labels, one a point"), length.to_string());
-            let fault = named(Fault::new(K::LabelCountMismatch, &*record.filename, wanted, found));
+            let (wanted, found) = (format!("{points} labels, one a point"), labels.to_string());
+            let fault = named(Fault::new(K::LabelCountMismatch, &*name, wanted, found));
             // A cloud that is shorter but whole may be the one that was cut: that cannot be told.
-            faults.add(if length > points { fault.warning() } else { fault });
+            faults.add(if labels > points { fault.warning() } else { fault });
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod sweeps;
 pub use root::{Root, versions};
 
 use super::player::{Load, Planned, Player};
+use crate::formats::nuscenes::splits::Split;
 use crate::formats::nuscenes::{Choice, FaultKind, Faults, Sample, SampleData, Tables, Token};
 use crate::formats::{nuscenes, radar};
 use crate::runtime::SensorInfo;
@@ -48,6 +49,9 @@ pub struct NuscenesConfig {
     /// One scene by name or token; left out: all, in the order of their times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scene: Option<String>,
+    /// Only the scenes of this split, a built-in one or one of `splits.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
     /// Channels; the default is the six cameras and `LIDAR_TOP`.
     #[serde(default = "seven")]
     pub sensors: Vec<String>,
@@ -79,7 +83,16 @@ fn seven() -> Vec<String> {
 impl NuscenesConfig {
     /// Key frames of the six cameras and the LiDAR of all scenes of v1.0-mini in `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), version: mini(), scene: None, sensors: seven(), sweeps: false, lidar_sweeps: 1, ego_at: EgoAt::Lidar }
+        Self {
+            root: root.into(),
+            version: mini(),
+            scene: None,
+            split: None,
+            sensors: seven(),
+            sweeps: false,
+            lidar_sweeps: 1,
+            ego_at: EgoAt::Lidar,
+        }
     }
     /// Reads the tables.
     ///
@@ -95,8 +108,10 @@ impl NuscenesConfig {
             return Err(Error::mismatch(format!("1 to {MOST_SWEEPS}"), self.lidar_sweeps.to_string(), "lidar_sweeps"));
         }
         let root = Root::open(&self.root, Some(&self.version))?;
-        let tables = self.tables(&root, unique)?;
-        let tables = Joined::new(&tables, self.scene.as_deref(), self.sweeps);
+        let split = self.split.as_deref().map(|name| root.split(name)).transpose()?;
+        let chosen = |s: &nuscenes::Scene| self.plays(split.as_ref(), s);
+        let tables = self.tables(&root, unique, &chosen)?;
+        let tables = Joined::new(&tables, &chosen, self.sweeps);
         if tables.items.is_empty() {
             return Err(Error::mismatch("at least one file of the chosen sensors", "none", folder.display().to_string()));
         }
@@ -123,14 +138,17 @@ impl NuscenesConfig {
         }
         Ok(Player::new(sensors, plan))
     }
+    /// Whether a scene is played; `split` is the one of that name.
+    pub fn plays(&self, split: Option<&Split>, scene: &nuscenes::Scene) -> bool {
+        let named = self.scene.as_deref().is_none_or(|w| *scene.name == *w || scene.token.to_string() == w);
+        named && split.is_none_or(|s| s.scenes.contains(&*scene.name))
+    }
     /// The tables, with their faults told at once.
-    fn tables(&self, root: &Root, channels: BTreeSet<&str>) -> Result<Tables> {
+    fn tables(&self, root: &Root, channels: BTreeSet<&str>, scene: &dyn Fn(&nuscenes::Scene) -> bool) -> Result<Tables> {
         let mut faults = Faults::default();
-        let chosen = self.scene.as_deref();
-        let scene = |s: &nuscenes::Scene| chosen.is_none_or(|w| *s.name == *w || s.token.to_string() == w);
         let wanted = channels.clone();
         let between = self.sweeps || self.lidar_sweeps > 1;
-        let choice = Choice { scene: &scene, channels: Some(channels), sweeps: between, annotations: false, rest: false };
+        let choice = Choice { scene, channels: Some(channels), sweeps: between, annotations: false, rest: false };
         let tables = root.tables(&choice, &mut faults)?;
         nuscenes::check_links(&tables, &choice, &mut faults);
         // What spoils single frames is counted when they are played.
@@ -140,8 +158,11 @@ impl NuscenesConfig {
         let place = root.folder().display().to_string();
         grave.settle(&place)?;
         let names: BTreeSet<&str> = tables.scenes.rows().iter().map(|s| &*s.name).collect();
-        if let Some(name) = chosen.filter(|_| !tables.scenes.rows().iter().any(scene)) {
-            return Err(absent("a scene", name, &names, &format!("{} scenes without it", names.len()), &place));
+        if !tables.scenes.rows().iter().any(scene) {
+            return Err(match &self.scene {
+                Some(name) => absent("a scene", name, &names, &format!("{} scenes without it", names.len()), &place),
+                None => Error::mismatch(format!("scenes of split `{}`", self.split.as_deref().unwrap_or_default()), "none", place),
+            });
         }
         let known: BTreeSet<&str> = tables.sensors.rows().iter().map(|s| &*s.channel).collect();
         match wanted.into_iter().find(|c| !known.contains(c)) {
@@ -241,11 +262,8 @@ struct Joined<'t> {
 }
 
 impl<'t> Joined<'t> {
-    fn new(all: &'t Tables, scene: Option<&str>, between: bool) -> Self {
-        let chosen = |s: &Sample| {
-            let of = all.scenes.get(&s.scene_token);
-            scene.is_none_or(|w| of.is_some_and(|r| *r.name == *w || r.token.to_string() == w))
-        };
+    fn new(all: &'t Tables, scene: &dyn Fn(&nuscenes::Scene) -> bool, between: bool) -> Self {
+        let chosen = |s: &Sample| all.scenes.get(&s.scene_token).is_some_and(scene);
         let samples = all.samples.rows().iter().filter(|s| chosen(s)).collect();
         let late = |s: &'t Sample| all.samples.get(&s.next).filter(|n| n.timestamp <= s.timestamp).map(|_| &s.next);
         let disordered = all.samples.rows().iter().filter_map(late).collect();

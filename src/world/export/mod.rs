@@ -1,11 +1,12 @@
 //! The world as a data set on disk, in layouts that our own sources (and everybody's tools) read, with the truth beside.
 //!
 //! *In*: an [`ExportConfig`]. *Out*: a folder: pictures, clouds, calibration, `truth/NAME.json` per frame, and `pipeline.toml`, which plays it.
-//! *Invariant*: what is read back is what was made: colour, heat, labels and points to the bit, depth to half a count.
+//! *Invariant*: what is read back is what was made: colour, heat, labels and points to the bit, depth to half a count (nuScenes keeps pictures as JPEG).
 
 mod carla;
 mod irvis;
 mod kitti;
+mod nuscenes;
 mod truth;
 mod tum;
 
@@ -28,6 +29,8 @@ pub enum ExportLayout {
     Kitti,
     /// Three RGB-D cameras, classes, LiDAR and measurements: the driving sets of LeTFuser and TransFuser.
     Carla,
+    /// `v1.0-.../*.json`, `samples`, `sweeps`, `maps`, point labels, `can_bus`: a nuScenes root; a frame is a key frame of all its sensors.
+    Nuscenes,
 }
 
 /// What is written, and where.
@@ -51,12 +54,30 @@ pub struct ExportConfig {
     pub warm_up_s: f64,
     /// TUM: depth counts per metre.
     pub depth_scale: f32,
+    /// nuScenes: frames of a scene; the next scene begins some seconds later.
+    pub scene_frames: usize,
 }
 
 /// One layout's way to write.
 trait Writer {
     /// The rig that it needs.
     fn rig(&self, config: &ExportConfig) -> Vec<SensorSpec>;
+    /// Steps of the world a second; the fastest sensor's rate, or more.
+    fn step_hz(&self, config: &ExportConfig) -> f64 {
+        config.rate_hz
+    }
+    /// Ticks that pass unread before those of frame `k`.
+    fn skip(&self, _config: &ExportConfig, _k: usize, _next: u64) -> u64 {
+        0
+    }
+    /// Ticks that lead to frame `k`, its own included.
+    fn ticks(&self, _config: &ExportConfig, _k: usize) -> usize {
+        1
+    }
+    /// One tick between frames.
+    fn between(&mut self, _config: &ExportConfig, _live: &Live, _tick: &Tick) -> Result<()> {
+        Ok(())
+    }
     /// Folders below the output.
     fn folders(&self) -> &'static [&'static str];
     /// One frame.
@@ -84,11 +105,12 @@ pub fn export(config: &ExportConfig, mut progress: impl FnMut(usize)) -> Result<
         ExportLayout::Tum => Box::new(tum::Tum::default()),
         ExportLayout::Kitti => Box::new(kitti::Kitti),
         ExportLayout::Carla => Box::new(carla::Carla),
+        ExportLayout::Nuscenes => Box::new(nuscenes::Nuscenes::new(config)?),
     };
     let mut live = Live::new(&LiveConfig {
         world: config.world.clone(),
         sensors: writer.rig(config),
-        step_hz: config.rate_hz,
+        step_hz: writer.step_hz(config),
         warm_up_s: config.warm_up_s,
         parked: false,
         place: [0.0; 4],
@@ -99,6 +121,11 @@ pub fn export(config: &ExportConfig, mut progress: impl FnMut(usize)) -> Result<
         std::fs::create_dir_all(&path).map_err(|e| Error::io("create", &path, e))?;
     }
     for k in 0..config.frames {
+        live.pass(writer.skip(config, k, live.next_tick()))?;
+        for _ in 1..writer.ticks(config, k) {
+            let tick = live.advance()?;
+            writer.between(config, &live, &tick)?;
+        }
         let tick = live.advance()?;
         let name = format!("{k:06}");
         writer.frame(config, &live, &tick, &name)?;

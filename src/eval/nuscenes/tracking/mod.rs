@@ -77,7 +77,8 @@ impl Tracking {
     /// A metric over all classes.
     pub fn all(&self, metric: &str) -> f64 {
         let given: Vec<f64> = self.classes.iter().map(|c| c.metric(metric)).filter(|v| !v.is_nan()).collect();
-        let sum: f64 = given.iter().sum();
+        // An empty sum is -0, which is no number to print.
+        let sum = given.iter().sum::<f64>() + 0.0;
         if SUMMED.contains(&metric) { sum } else { sum / given.len() as f64 }
     }
 

@@ -1,7 +1,7 @@
 //! Areas and lines cut with an upright box from (0, 0) to its size.
 //!
 //! *In*: paths in cells. *Out*: rings and pieces inside the box. *Invariant*: a ring that was cut keeps, along the box's border,
-//! edges that join its parts; an even count of them covers no area, and none of them is drawn as a border.
+//! edges that join its parts; where an even number of them lie on each other they enclose nothing, and are neither drawn nor filled from.
 
 use super::Path;
 
@@ -15,15 +15,16 @@ pub(super) fn inside(ring: &[[f64; 2]], [x, y]: [f64; 2]) -> bool {
     ring.iter().zip(next).filter(|pair| crosses(*pair)).count() % 2 == 1
 }
 
-/// An area in a box: its rings that are filled together, and its holes that lie wholly inside.
+/// An area in a box: its rings that are filled together, and its holes that lie wholly inside. Outlines go clockwise (y up) and holes the other
+/// way, as in the public tools: which way an edge is drawn decides single cells where it leaves the mask.
 pub(super) fn area(outer: Path, holes: impl Iterator<Item = Path>, size: [f64; 2]) -> (Vec<Path>, Vec<Path>) {
-    let ring = cut(outer, size);
+    let ring = cut(turned(outer, false), size);
     if ring.len() < 3 {
         return (Vec::new(), Vec::new());
     }
     let (mut rings, mut inner) = (vec![ring], Vec::new());
     let [width, height] = size;
-    for hole in holes {
+    for hole in holes.map(|h| turned(h, true)) {
         if hole.iter().all(|[x, y]| *x >= 0.0 && *x <= width && *y >= 0.0 && *y <= height) {
             inner.push(hole);
         } else {
@@ -33,6 +34,16 @@ pub(super) fn area(outer: Path, holes: impl Iterator<Item = Path>, size: [f64; 2
     }
     rings.retain(|r| r.len() >= 3);
     (rings, inner)
+}
+
+/// The ring, counter-clockwise or clockwise.
+fn turned(mut ring: Path, counter: bool) -> Path {
+    let next = ring.iter().cycle().skip(1);
+    let doubled: f64 = ring.iter().zip(next).map(|([ax, ay], [bx, by])| ax * by - ay * bx).sum();
+    if (doubled > 0.0) != counter {
+        ring.reverse();
+    }
+    ring
 }
 
 /// A ring cut by the four sides in turn (Sutherland and Hodgman 1974).
@@ -63,8 +74,8 @@ fn on_side([ax, ay]: [f64; 2], [bx, by]: [f64; 2], share: f64, axis: usize, boun
     if axis == 0 { [bound, ay + (by - ay) * share] } else { [ax + (bx - ax) * share, bound] }
 }
 
-/// All pieces of a line inside the box (Liang and Barsky 1984).
-pub(super) fn line(path: &[[f64; 2]], [width, height]: [f64; 2]) -> Vec<Path> {
+/// All pieces of a line inside an upright box (Liang and Barsky 1984).
+pub(super) fn line(path: &[[f64; 2]], [left, low]: [f64; 2], [right, high]: [f64; 2]) -> Vec<Path> {
     let mut pieces: Vec<Path> = Vec::new();
     let mut open = false;
     for (from, to) in path.iter().zip(path.iter().skip(1)) {
@@ -72,7 +83,7 @@ pub(super) fn line(path: &[[f64; 2]], [width, height]: [f64; 2]) -> Vec<Path> {
         let (dx, dy) = (bx - ax, by - ay);
         let (mut enter, mut leave) = (0.0_f64, 1.0_f64);
         let mut outside = false;
-        for (step, room) in [(-dx, ax), (dx, width - ax), (-dy, ay), (dy, height - ay)] {
+        for (step, room) in [(-dx, ax - left), (dx, right - ax), (-dy, ay - low), (dy, high - ay)] {
             if step == 0.0 {
                 outside |= room < 0.0;
             } else if step < 0.0 {
@@ -85,7 +96,12 @@ pub(super) fn line(path: &[[f64; 2]], [width, height]: [f64; 2]) -> Vec<Path> {
             open = false;
             continue;
         }
-        let at = |share: f64| [ax + dx * share, ay + dy * share];
+        // An end that is not cut keeps its digits, and one that is lies on the side itself.
+        let at = |share: f64| match share {
+            0.0 => *from,
+            1.0 => *to,
+            _ => [(ax + dx * share).clamp(left, right), (ay + dy * share).clamp(low, high)],
+        };
         match pieces.last_mut().filter(|_| open && enter == 0.0) {
             Some(piece) => piece.push(at(leave)),
             None => pieces.push(vec![at(enter), at(leave)]),
@@ -113,9 +129,9 @@ mod tests {
 
     #[test]
     fn a_line_that_leaves_and_returns_is_in_two_pieces() {
-        let pieces = line(&[[1.0, 1.0], [5.0, 1.0], [5.0, 3.0], [1.0, 3.0]], [4.0, 4.0]);
+        let pieces = line(&[[1.0, 1.0], [5.0, 1.0], [5.0, 3.0], [1.0, 3.0]], [0.0, 0.0], [4.0, 4.0]);
         assert_eq!(pieces, [vec![[1.0, 1.0], [4.0, 1.0]], vec![[4.0, 3.0], [1.0, 3.0]]]);
-        assert!(line(&[[9.0, 9.0], [8.0, 9.0]], [4.0, 4.0]).is_empty());
+        assert!(line(&[[9.0, 9.0], [8.0, 9.0]], [0.0, 0.0], [4.0, 4.0]).is_empty());
     }
 
     #[test]

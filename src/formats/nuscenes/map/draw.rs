@@ -8,6 +8,15 @@ use crate::types::num;
 /// One cell in the fixed point of 16 binary digits that OpenCV counts in.
 pub(super) const ONE: i64 = 1 << 16;
 
+/// A rising edge: rows from and up to, column at its first row and from row to row, in fixed point.
+#[derive(Clone, Copy)]
+struct Slope {
+    from: i64,
+    to: i64,
+    x: i64,
+    step: i64,
+}
+
 /// Cells, row after row.
 pub(super) struct Mask {
     pub(super) cells: Vec<u8>,
@@ -42,46 +51,76 @@ impl Mask {
 
     /// Fills rings together: a cell between an odd and an even crossing is inside.
     pub(super) fn fill(&mut self, rings: &[super::Path], value: u8) {
-        let (width, height) = (self.columns as f64, self.rows as f64);
         let mut edges = Vec::new();
-        // Where a hole reaches the border, the border's edges run along the hole too and are no outline.
-        let notched = rings.len() > 1;
-        for ring in rings {
-            let whole: Vec<([i64; 2], [f64; 2])> = ring.iter().map(|p| (p.map(|v| num::round_i64(v.round_ties_even())), *p)).collect();
-            for ((a, exact_a), (b, exact_b)) in whole.iter().zip(whole.iter().cycle().skip(1)) {
-                let along = |axis: usize, bound: f64| exact_a.get(axis) == Some(&bound) && exact_b.get(axis) == Some(&bound);
-                let border = along(0, 0.0) || along(0, width) || along(1, 0.0) || along(1, height);
-                if !(notched && border) {
-                    self.edge(*a, *b, value);
-                }
-                match a[1].cmp(&b[1]) {
-                    std::cmp::Ordering::Less => edges.push((*a, *b)),
-                    std::cmp::Ordering::Greater => edges.push((*b, *a)),
-                    std::cmp::Ordering::Equal => {}
-                }
-            }
+        for (a, b) in self.outline(rings) {
+            let [a, b] = [a, b].map(|p| p.map(|v| num::round_i64(v.round_ties_even())));
+            self.edge(a, b, value);
+            edges.extend(self.slope(a, b));
         }
-        let low = edges.iter().map(|([_, y], _)| *y).min().unwrap_or(0).max(0);
-        let high = edges.iter().map(|(_, [_, y])| *y).max().unwrap_or(0).min(i64::try_from(self.rows).unwrap_or(0));
-        edges.sort_unstable_by_key(|([_, y], _)| *y);
-        let (mut active, mut next): (Vec<([i64; 2], [i64; 2])>, _) = (Vec::new(), edges.iter().peekable());
+        let low = edges.iter().map(|e| e.from).min().unwrap_or(0).max(0);
+        let high = edges.iter().map(|e| e.to).max().unwrap_or(0).min(i64::try_from(self.rows).unwrap_or(0));
+        edges.sort_unstable_by_key(|e| e.from);
+        let (mut active, mut next): (Vec<Slope>, _) = (Vec::new(), edges.iter().peekable());
         let mut crossings = Vec::new();
         for y in low..high {
-            while let Some(edge) = next.next_if(|([_, top], _)| *top <= y) {
+            while let Some(edge) = next.next_if(|e| e.from <= y) {
                 active.push(*edge);
             }
-            active.retain(|(_, [_, end])| *end > y);
+            active.retain(|e| e.to > y);
             crossings.clear();
-            crossings.extend(active.iter().map(|([ax, ay], [bx, by])| ax * ONE + (y - ay) * ((bx - ax) * ONE / (by - ay))));
+            crossings.extend(active.iter().map(|e| e.x + (y - e.from) * e.step));
             crossings.sort_unstable();
             for pair in crossings.chunks_exact(2) {
                 let &[from, to] = pair else { continue };
-                if notched && from == to {
-                    continue;
-                }
                 self.span((from + ONE - 1).div_euclid(ONE), to.div_euclid(ONE), y, value);
             }
         }
+    }
+
+    /// An edge as the filling steps along it: where it leaves the mask, its slope is that of the part inside; none where it is level.
+    fn slope(&self, a: [i64; 2], b: [i64; 2]) -> Option<Slope> {
+        let [mut ca, mut cb] = [a, b];
+        if let Some((inner_a, inner_b)) = self.clipped(a, b, 1) {
+            let level = inner_a[1] == inner_b[1];
+            (ca, cb) = if level { ([inner_a[0], a[1]], [inner_b[0], b[1]]) } else { (inner_a, inner_b) };
+        }
+        if a[1] == b[1] {
+            return None;
+        }
+        let step = (cb[0] - ca[0]) * ONE / (cb[1] - ca[1]);
+        let (from, to, start) = if a[1] < b[1] { (a[1], b[1], ca) } else { (b[1], a[1], cb) };
+        Some(Slope { from, to, x: start[0] * ONE + (from - start[1]) * step, step })
+    }
+
+    /// The edges of rings that were cut with the mask's box. Along its border the cut leaves edges that join what are really parts of their own, and
+    /// edges along holes: of these, what an odd number of edges covers is outline.
+    fn outline(&self, rings: &[super::Path]) -> Vec<([f64; 2], [f64; 2])> {
+        let bounds = [(0, 0.0), (0, self.columns as f64), (1, 0.0), (1, self.rows as f64)];
+        let coordinate = |p: &[f64; 2], axis: usize| p.get(axis).copied().unwrap_or(0.0);
+        let (mut edges, mut borders) = (Vec::new(), [const { Vec::new() }; 4]);
+        for ring in rings {
+            for (a, b) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+                let on = |(axis, bound): &(usize, f64)| coordinate(a, *axis) == *bound && coordinate(b, *axis) == *bound;
+                let side = bounds.iter().zip(&mut borders).find(|(side, _)| on(side));
+                match side {
+                    Some(((axis, _), list)) => list.push([coordinate(a, 1 - axis), coordinate(b, 1 - axis)]),
+                    None => edges.push((*a, *b)),
+                }
+            }
+        }
+        for ((axis, bound), spans) in bounds.iter().zip(&borders) {
+            let mut places: Vec<f64> = spans.iter().flatten().copied().collect();
+            places.sort_by(f64::total_cmp);
+            places.dedup();
+            for (from, to) in places.iter().zip(places.iter().skip(1)) {
+                let covers = |[a, b]: &&[f64; 2]| a.min(*b) <= *from && a.max(*b) >= *to;
+                if spans.iter().filter(covers).count() % 2 == 1 {
+                    let at = |v: f64| if *axis == 0 { [*bound, v] } else { [v, *bound] };
+                    edges.push((at(*from), at(*to)));
+                }
+            }
+        }
+        edges
     }
 
     /// The cells of an edge (Bresenham 1965), as OpenCV's line iterator steps: from where it enters the mask.

@@ -7,6 +7,7 @@ mod clip;
 mod draw;
 mod parse;
 mod stroke;
+mod window;
 
 use crate::types::num;
 use std::collections::BTreeMap;
@@ -121,7 +122,7 @@ impl Patch {
         let (sin, cos) = (-self.angle).sin_cos();
         let (dx, dy) = (x - cx, y - cy);
         let (across, up) = (cos * dx - sin * dy, sin * dx + cos * dy);
-        [(across + width / 2.0) * columns as f64 / width, (up + height / 2.0) * rows as f64 / height]
+        [(across + width / 2.0) * (columns as f64 / width), (up + height / 2.0) * (rows as f64 / height)]
     }
     /// The upright box around it.
     fn window(&self) -> [f64; 4] {
@@ -158,8 +159,7 @@ impl VectorMap {
                 holes.iter().for_each(|hole| mask.fill(std::slice::from_ref(hole), 0));
             }
             if !feature.line.is_empty() && layer != "traffic_light" {
-                let line: Path = feature.line.iter().map(|p| patch.cell(*p)).collect();
-                clip::line(&line, [columns as f64, rows as f64]).iter().for_each(|piece| mask.stroke(piece));
+                window::pieces(&feature.line, patch).iter().for_each(|piece| mask.stroke(piece));
             }
         }
         mask.cells
