@@ -75,12 +75,17 @@ impl Recorder {
     pub(super) fn opened(&self) -> bool {
         self.streams.iter().all(|s| s.opened() > 0)
     }
-    /// After the first steps: when the sensors speak.
-    pub(super) fn join(&mut self) -> Result<()> {
+    /// After the first steps, up to frame `now`: when the sensors speak. Their very first word comes off the beat, so the latest counts.
+    pub(super) fn join(&mut self, now: u64) -> Result<()> {
         let last = self.streams.last().ok_or_else(|| Error::mismatch("sensors", "none", "recording"))?;
-        let first = last.next(PATIENCE).ok_or_else(|| Error::unavailable("recording", "its sensors are silent"))?;
-        self.beat = Some(Header::read(&first)?.0.frame);
-        Ok(())
+        loop {
+            let message = last.next(PATIENCE).ok_or_else(|| Error::unavailable("recording", "its sensors are silent"))?;
+            let frame = Header::read(&message)?.0.frame;
+            if frame + EVERY > now {
+                self.beat = Some(frame);
+                return Ok(());
+            }
+        }
     }
     /// Adds this step's messages where it is one of those that are recorded; whether it is.
     pub(super) fn collect(&mut self, frame: u64, sensors: &mut HashMap<String, Vec<u8>>) -> Result<bool> {

@@ -185,7 +185,7 @@ fn attempt(
     streams.iter().for_each(Stream::clear);
     while bumps.next(Duration::ZERO).is_some() {}
     if let Some(recorder) = &mut recorder {
-        recorder.join()?;
+        recorder.join(snapshot.header.frame)?;
     }
     let map: String = client.ask(&Call::GetMapData {})?;
     driver.begin(&Course { way: &way, origin: georeference(&map) })?;
