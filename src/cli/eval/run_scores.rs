@@ -69,10 +69,10 @@ pub(in crate::cli) fn evaluate(plan: &Plan, run_dir: &Path) -> Result<Option<Val
 
 /// The evaluation as tables for people.
 pub(in crate::cli) fn table(report: &Value) -> String {
+    type Draw = fn(&Value) -> String;
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut out = format!("evaluation on `{}`: {}\n", text(report, "split"), text(report, "folder"));
-    let tables: [(&str, fn(&Value) -> String); 3] = [("detection", detection_table), ("tracking", tracking_table), ("map", map_table)];
-    for (key, draw) in tables {
+    for (key, draw) in [("detection", detection_table as Draw), ("tracking", tracking_table), ("map", map_table)] {
         let Some(part) = report.get(key) else { continue };
         match part.get("skipped").and_then(Value::as_str) {
             Some(reason) => out.push_str(&format!("\n{key}: skipped, {reason}\n")),

@@ -44,10 +44,10 @@ impl Plan {
         "boston-seaport"
     }
     pub(super) const fn begins(&self, k: usize) -> bool {
-        k % self.per_scene == 0
+        k.is_multiple_of(self.per_scene)
     }
     pub(super) const fn ends(&self, k: usize) -> bool {
-        (k + 1) % self.per_scene == 0 || k + 1 == self.frames
+        (k + 1).is_multiple_of(self.per_scene) || k + 1 == self.frames
     }
     /// Name of the scene of a frame.
     pub(super) fn scene(&self, k: usize) -> String {
