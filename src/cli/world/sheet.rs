@@ -1,7 +1,7 @@
-//! `sensorium world sheet`: one street at several hours, in several weathers, by several sensors, as one PNG.
+//! `sensorium world sheet`: one street at several hours, in several weathers, by several sensors, as one picture.
 //!
 //! *Out*: rows of hours and weathers; columns colour, depth, classes, heat, and the LiDAR in the camera's picture. The vehicle stands at the same place in
-//! all rows, at a moment at which the expert has somebody ahead of it.
+//! all rows.
 
 use super::super::{Ending, Result, output};
 use crate::types::{Error, Payload, PointCloud, num};
@@ -15,17 +15,17 @@ use std::path::PathBuf;
 /// Arguments of `world sheet`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The picture
+    /// The picture, PNG or JPEG by its ending
     #[arg(long)]
     output: PathBuf,
     /// The town
     #[arg(long, default_value = "town-03")]
     town: String,
     /// What chance depends on
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 6)]
     seed: u64,
     /// Seconds that traffic moves before the pictures are taken
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, default_value_t = 30.0)]
     at: f64,
     /// Columns of one picture; it has half as many rows
     #[arg(long, default_value_t = 400)]
