@@ -1,7 +1,7 @@
 //! `sensorium world sheet`: one street at several hours, in several weathers, by several sensors, as one picture.
 //!
 //! *Out*: rows of hours and weathers; columns colour, depth, classes, heat, and the LiDAR in the camera's picture. The vehicle stands at the same place in
-//! all rows.
+//! all rows but that of rain, where traffic is slower.
 
 use super::super::{Ending, Result, output};
 use crate::types::{Error, Payload, PointCloud, num};
@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(long, default_value = "town-03")]
     town: String,
     /// What chance depends on
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Seconds that traffic moves before the pictures are taken
     #[arg(long, default_value_t = 30.0)]
