@@ -19,7 +19,8 @@ command -v Xvfb >/dev/null || { echo "no Xvfb: apt-get install xvfb" >&2; exit 1
 
 work=$(mktemp -d)
 trap 'kill "$screen" 2>/dev/null || :; rm -rf "$work"' EXIT
-Xvfb -noreset -displayfd 3 -screen 0 1600x900x24 3>"$work/display" 2>/dev/null &
+# The pointer waits in the middle of the screen: on one so large that is beside the window, where it opens no tooltip.
+Xvfb -noreset -displayfd 3 -screen 0 4000x2400x24 3>"$work/display" 2>/dev/null &
 screen=$!
 for _ in 1 2 3 4 5 6 7 8 9 10; do [ -s "$work/display" ] && break; sleep 0.5; done
 display=$(cat "$work/display")

@@ -101,7 +101,7 @@ fn processor() -> Option<f64> {
 }
 
 /// The most memory that this process has held, MB.
-fn peak() -> f64 {
+pub(super) fn peak() -> f64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|l| l.split_whitespace().next());
     line.and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1000.0

@@ -1,7 +1,7 @@
-//! `sensorium world sheet`: one street at several hours, in several weathers, by several sensors, as one PNG.
+//! `sensorium world sheet`: one street at several hours, in several weathers, by several sensors, as one picture.
 //!
 //! *Out*: rows of hours and weathers; columns colour, depth, classes, heat, and the LiDAR in the camera's picture. The vehicle stands at the same place in
-//! all rows, at a moment at which the expert has somebody ahead of it.
+//! all rows but that of rain, where traffic is slower.
 
 use super::super::{Ending, Result, output};
 use crate::types::{Error, Payload, PointCloud, num};
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Arguments of `world sheet`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The picture
+    /// The picture, PNG or JPEG by its ending
     #[arg(long)]
     output: PathBuf,
     /// The town
@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Seconds that traffic moves before the pictures are taken
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, default_value_t = 30.0)]
     at: f64,
     /// Columns of one picture; it has half as many rows
     #[arg(long, default_value_t = 400)]

@@ -16,8 +16,10 @@ type V3 = Vector3<f32>;
 const MOST: f32 = 22.0;
 /// White point of the tone curve, in exposed light.
 const WHITE: f32 = 5.0;
+/// How far the camera's white follows the light.
+const BALANCE: f32 = 0.75;
 /// Entries of the tone table.
-const STEPS: usize = 2048;
+const STEPS: usize = 8192;
 
 /// A camera's own part of a picture.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,7 @@ pub struct Develop {
 /// Where the size is not that of the light.
 pub fn develop(radiance: &Radiance, width: usize, height: usize, light: &Light, rain: f32, how: &Develop) -> Result<RgbImage> {
     let gain = exposure(radiance, light);
+    let balance = balance(light);
     let glare = glare(radiance, width, height, gain);
     let table = tone_table();
     let mut bytes = vec![0_u8; width * height * 3];
@@ -59,7 +62,7 @@ pub fn develop(radiance: &Radiance, width: usize, height: usize, light: &Light, 
                 if veil.amount > 0.0 {
                     exposed += veil.at(x, y) * gain;
                 }
-                let exposed = exposed * corner;
+                let exposed = exposed.component_mul(&balance) * corner;
                 let bits = pair(num::u32(x), line);
                 let (grey, tint) = (normal(bits), normal(bits.wrapping_mul(0x9e37_79b1) ^ bits >> 15));
                 let shifts = [grey + 0.5 * tint, grey - 0.25 * tint, grey - 0.45 * tint];
@@ -70,6 +73,14 @@ pub fn develop(radiance: &Radiance, width: usize, height: usize, light: &Light, 
         }
     });
     RgbImage::new(width, height, bytes)
+}
+
+/// Gains that bring the light of the hour most of the way to white, as a camera's white balance does: some of the evening stays.
+fn balance(light: &Light) -> V3 {
+    let lamps = V3::new(1.0, 0.80, 0.55) * (0.02 * light.lamps);
+    let comes = light.ambient + light.sun_colour * light.sun.z.max(0.0) + lamps;
+    let mean = 0.2126 * comes.x + 0.7152 * comes.y + 0.0722 * comes.z;
+    comes.map(|c| (mean / c.max(1e-6)).powf(BALANCE))
 }
 
 /// Gain by the mean of the light's logarithm over a coarse grid, pulled towards what the hour suggests.
@@ -100,14 +111,9 @@ fn tone_table() -> Vec<f32> {
 }
 #[inline]
 fn tone(table: &[f32], v: f32) -> f32 {
+    // The table is fine enough that its nearest entry is within a tenth of a level.
     let root = (v * (1.0 / WHITE)).clamp(0.0, 1.0).sqrt() * STEPS as f32;
-    let low = num::floor_i32(root);
-    let t = root - num::int_f32(low);
-    let low = usize::try_from(low).unwrap_or(0);
-    match (table.get(low), table.get(low + 1)) {
-        (Some(a), Some(b)) => a + (b - a) * t,
-        _ => 255.0,
-    }
+    usize::try_from(num::trunc_i32(root + 0.5)).ok().and_then(|i| table.get(i)).copied().unwrap_or(255.0)
 }
 
 /// Light of lamps and of the sun spread by the lens, at a quarter of the resolution.

@@ -7,6 +7,7 @@ use super::light::{Light, ramp};
 use super::material::{Look, Spot, bricks, plaster};
 use super::noise::{bits, hash, pair, triple, unit};
 use crate::types::num;
+use crate::world::model::Tag;
 use nalgebra::Vector3;
 
 type V3 = Vector3<f32>;
@@ -142,6 +143,59 @@ fn window(light: &Light, look: &mut Look, window: &Window) {
         let depth = 0.55 + 0.45 * ramp(b, t, pane.fy);
         look.emission = colour * (strength * glass * depth * (1.0 - 0.35 * cover) * light.lamps);
     }
+}
+
+/// Whether a pane belongs to a shop or to the hall of an office, and not to a flat.
+#[inline]
+pub fn is_shop(spot: &Spot<'_>) -> bool {
+    spot.surface.tag == Tag::Building
+        && spot.flat.z.abs() < 0.5
+        && spot.placed.instance.as_ref().is_some_and(|i| i.body.class.is_none() && i.body.name != "building.house")
+}
+
+/// Distance from a pane to the wall behind it, metres.
+const DEEP: f32 = 2.2;
+
+/// A shop window: posts and a transom in front, behind the pane a floor, a ceiling, and a wall with shelves of goods, seen in perspective.
+pub fn storefront(spot: &Spot<'_>, u: f32, v: f32, look: &mut Look) {
+    let soft = spot.footprint * 0.8 + 0.004;
+    let place = u / 1.45;
+    let beside = (place - num::int_f32(num::floor_i32(place)) - 0.5) * 1.45;
+    let post = within(beside, -0.035, 0.035, soft).max(within(v, 2.28, 2.34, soft)).max(within(v, 0.0, 0.16, soft));
+    // Along the ray through the pane to whatever comes first: back wall, floor, ceiling.
+    let ray = -spot.placed.turn.tr_mul(&spot.towards);
+    let inwards = -spot.flat.dot(&ray);
+    let sideways = (ray.y * spot.flat.x - ray.x * spot.flat.y) / inwards.max(0.08);
+    let rise = ray.z / inwards.max(0.08);
+    let reach = if rise < -1e-3 {
+        (0.1 - v) / rise
+    } else if rise > 1e-3 {
+        (2.7 - v) / rise
+    } else {
+        DEEP
+    };
+    let depth = reach.clamp(0.05, DEEP);
+    let (x, z) = (u + sideways * depth, v + rise * depth);
+    let wide = unit(hash(spot.seed ^ 0x51));
+    let inside = if depth < DEEP {
+        if rise < 0.0 { V3::new(0.16, 0.13, 0.10) } else { V3::repeat(0.34) }
+    } else {
+        let (shelf, board) = ((z / 0.46), 0.46);
+        let (row, column) = (num::floor_i32(shelf), num::floor_i32(x / (0.2 + 0.3 * wide)));
+        let goods = triple(bits(row), bits(column), spot.seed ^ 0x52);
+        let tone = |k: u32| 0.06 + 0.34 * unit(hash(goods ^ k)) * unit(hash(goods ^ k ^ 64));
+        let filled = unit(goods) < 0.8 && (shelf - num::int_f32(row)) * board < 0.14 + 0.26 * unit(hash(goods ^ 9)) && z < 2.1;
+        let back = V3::new(0.26, 0.24, 0.21) * (0.7 + 0.6 * wide);
+        let edge = within(shelf - num::int_f32(row), -0.05, 0.06, soft * 2.0) * if z < 2.1 { 0.5 } else { 0.0 };
+        if filled { V3::new(tone(1), tone(2), tone(3)) } else { back * (1.0 - edge) }
+    };
+    // Little daylight comes in; lamps inside (see `shine`) bring it out.
+    let inside = inside * (0.55 - 0.16 * depth);
+    let frame = if hash(spot.seed ^ 0x53) & 1 == 0 { V3::repeat(0.05) } else { V3::new(0.30, 0.29, 0.27) };
+    look.albedo = inside * (1.0 - post) + frame * post;
+    look.mirror = 0.11 * (1.0 - post);
+    let tilt = (unit(triple(bits(num::floor_i32(place + 0.5)), 7, spot.seed)) - 0.5) * 0.02;
+    look.normal = (look.normal + V3::new(-spot.normal.y, spot.normal.x, 0.3) * tilt).normalize();
 }
 
 /// Which of a house's four sides, so that their windows differ.

@@ -16,9 +16,9 @@ const CELL: f32 = 16.0;
 /// Farthest that a street lamp lights, metres.
 const REACH: f32 = 32.0;
 /// Light of a street lamp at one metre, in the units of [`super::light::Light`].
-const STREET: f32 = 2.6;
+const STREET: f32 = 5.5;
 /// Light of a pair of head lamps at one metre, on their axis.
-const HEAD: f32 = 30.0;
+const HEAD: f32 = 22.0;
 
 /// A lamp.
 #[derive(Debug, Clone, Copy)]

@@ -86,8 +86,8 @@ impl Light {
         let low = 1.0 - ramp(2.0, 22.0, elevation);
         let overcast = ramp(0.3, 0.95, clouds).max(fog);
         let mix = |a: V3, b: V3, t: f32| a + (b - a) * t;
-        let clear_zenith = mix(V3::new(0.095, 0.225, 0.56), V3::new(0.09, 0.15, 0.36), low);
-        let clear_horizon = mix(V3::new(0.42, 0.56, 0.78), V3::new(0.62, 0.52, 0.50), low);
+        let clear_zenith = mix(V3::new(0.095, 0.225, 0.56), V3::new(0.075, 0.135, 0.36), low);
+        let clear_horizon = mix(V3::new(0.42, 0.56, 0.78), V3::new(0.50, 0.50, 0.60), low);
         let grey = V3::new(0.50, 0.53, 0.57);
         let dim = 1.0 - 0.35 * rain;
         let zenith = mix(clear_zenith, grey * 0.95, overcast) * (day * dim);
@@ -98,7 +98,7 @@ impl Light {
         let (zenith, horizon) = (zenith + town * 0.4 * lamps, horizon + town * lamps);
         let ambient = (zenith * 0.62 + horizon * 0.38) * mix(V3::repeat(0.95), V3::repeat(1.15), overcast).x;
         let bounce = (ambient + sun_colour * sun.z.max(0.0)).component_mul(&V3::new(0.16, 0.15, 0.13));
-        let glow = V3::new(1.0, 0.50, 0.20) * (day * low * (1.0 - overcast) * ramp(-9.0, 0.0, elevation));
+        let glow = V3::new(1.0, 0.46, 0.17) * (day * low * (1.0 - overcast) * ramp(-9.0, 0.0, elevation));
         Self {
             sun,
             sun_colour,
@@ -124,7 +124,8 @@ impl Light {
         let mut colour = self.zenith + (self.horizon - self.zenith) * near_horizon;
         let towards = direction.dot(&self.sun).max(0.0);
         if self.glow.x > 0.0 {
-            colour += self.glow * (0.55 * towards.powi(6) * (near_horizon + 0.1));
+            colour +=
+                self.glow * ((0.75 * towards.powi(5) + 0.16 * (towards + 0.25)) * near_horizon * near_horizon + 0.05 * towards.powi(4));
         }
         colour
     }
@@ -132,18 +133,22 @@ impl Light {
     pub fn sky(&self, direction: &V3) -> V3 {
         let mut colour = self.clear_sky(direction);
         let towards = direction.dot(&self.sun).max(0.0);
-        colour += self.sun_colour * (0.25 * towards.powi(48) + 0.08 * towards.powi(8));
+        colour += self.sun_colour * (0.22 * towards.powi(96) + 0.05 * towards.powi(12));
         if direction.z > 0.01 && self.clouds > 0.02 {
-            let reach = 1.0 / (direction.z + 0.12);
-            let (x, y) = (direction.x * reach * 1.3, direction.y * reach * 1.3);
-            let thick = noise::cloudy2(x, y, 0x51c7, 4);
-            let cover = 0.78 - 0.62 * self.clouds;
-            let veil = ramp(cover, cover + 0.22, thick) * ramp(0.01, 0.16, direction.z);
+            // A level layer, drawn together towards the horizon; heaps on it, and wisps that fray their rims.
+            let reach = 1.0 / (direction.z + 0.10);
+            let (x, y) = (direction.x * reach * 1.1, direction.y * reach * 1.1);
+            let heaps = noise::cloudy2(x, y, 0x51c7, 4);
+            let thick = 0.78 * heaps + 0.22 * noise::cloudy2(x * 3.7, y * 3.7, 0x51c8, 4);
+            let cover = 0.70 - 0.52 * self.clouds;
+            let veil = ramp(cover, cover + 0.13, thick) * ramp(0.01, 0.10, direction.z);
             if veil > 0.0 {
-                let shade = 1.0 - 0.45 * ramp(cover + 0.1, cover + 0.42, thick);
-                let lit = self.ambient * 1.05 + self.sun_colour * (0.42 * ramp(-2.0, 10.0, self.elevation) + 0.25 * towards.powi(4));
-                let lit = lit + self.glow * 0.30;
-                colour += (lit * shade - colour) * (veil * (0.45 + 0.5 * self.clouds));
+                // Thicker towards the sun means shade on this side.
+                let other = noise::cloudy2(x + self.sun.x * 0.22, y + self.sun.y * 0.22, 0x51c7, 4);
+                let bright = (0.62 + 3.0 * (heaps - other) - 0.9 * (thick - cover)).clamp(0.0, 1.0);
+                let sunny = self.sun_colour * ((0.22 + 0.62 * bright) * ramp(-2.0, 10.0, self.elevation) + 0.25 * towards.powi(6));
+                let lit = self.ambient * (0.72 + 0.28 * bright) + sunny + self.glow * (0.12 + 0.5 * towards.powi(3));
+                colour += (lit - colour) * (veil * (0.55 + 0.42 * self.clouds));
             }
         }
         if self.sun_colour.x > 0.02 && towards > 0.999_4 {

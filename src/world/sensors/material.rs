@@ -102,18 +102,16 @@ pub fn look(spot: &Spot<'_>, light: &Light) -> Look {
             look.albedo *= 0.62 + 0.40 * wear - 0.16 * ramp(0.62, 0.9, chips);
         }
         Material::Concrete => {
-            look.albedo *=
-                0.80 + 0.30 * cloudy2(u * 0.7, v * 0.7, 0x21, 3) + 0.12 * (smooth2(u * 23.0, v * 23.0, 0x22) - 0.5) * kept(spot, 23.0);
+            look.albedo *= 0.80 + 0.30 * cloudy2(u * 0.7, v * 0.7, 0x21, 3) + 0.12 * grain(spot, u, v, 23.0, 0x22);
             let (_, f) = fraction(u);
             look.albedo *= 1.0 - 0.28 * within(f, 0.0, 0.02, 0.02 + spot.footprint) * kept(spot, 6.0);
         }
         Material::Paving => paving(spot, u, v, &mut look),
         Material::Grass => {
-            let (wide, fine) = (cloudy2(u * 0.22, v * 0.22, 0x31, 3), smooth2(u * 7.0, v * 7.0, 0x32));
-            let blades = smooth2(u * 31.0, v * 31.0, 0x33) - 0.5;
+            let wide = cloudy2(u * 0.22, v * 0.22, 0x31, 3);
             let dry = V3::new(0.17, 0.145, 0.05);
             look.albedo = mix(spot.colour, dry, ramp(0.45, 0.8, wide) * 0.55)
-                * (0.70 + 0.35 * fine * kept(spot, 7.0) + 0.55 * blades * kept(spot, 31.0) + 0.15);
+                * (0.99 + 0.45 * (wide - 0.5) + 0.45 * grain(spot, u, v, 7.0, 0x32) + 0.60 * grain(spot, u, v, 31.0, 0x33));
         }
         Material::Soil => look.albedo *= 0.7 + 0.6 * cloudy2(u * 1.7, v * 1.7, 0x41, 4),
         Material::Brick => bricks(spot, u, v, &mut look),
@@ -128,6 +126,7 @@ pub fn look(spot: &Spot<'_>, light: &Light) -> Look {
                 0.82 + 0.22 * tint * relief - 0.38 * within(fv, 0.0, 0.12, 0.1) * relief - 0.12 * within(fu, 0.0, 0.1, 0.1) * relief;
             look.albedo *= 0.78 + 0.4 * cloudy2(u * 0.3, v * 0.3, spot.seed, 2);
         }
+        Material::Glass if super::facade::is_shop(spot) => super::facade::storefront(spot, u, v, &mut look),
         Material::Glass => {
             look.albedo = spot.colour * 0.18 + V3::repeat(0.008);
             look.mirror = 0.10;
@@ -151,9 +150,10 @@ pub fn look(spot: &Spot<'_>, light: &Light) -> Look {
             look.albedo *= 0.9;
             look.mirror = 0.03;
         }
+        Material::Lens if super::facade::is_shop(spot) => super::facade::storefront(spot, u, v, &mut look),
         // A window that is lit in the evening is a window by day.
         Material::Lens if spot.surface.tag == Tag::Building => {
-            look.albedo = V3::repeat(0.02);
+            look.albedo = V3::repeat(0.10);
             look.mirror = 0.12;
         }
         Material::Lens => {
@@ -196,15 +196,24 @@ fn wet(spot: &Spot<'_>, light: &Light, u: f32, v: f32, look: &mut Look) {
     }
 }
 
+/// Noise of so many periods per metre about zero, as much of it as a pixel shows.
+#[inline]
+fn grain(spot: &Spot<'_>, u: f32, v: f32, per_metre: f32, seed: u32) -> f32 {
+    let left = kept(spot, per_metre);
+    if left < 0.03 { 0.0 } else { (smooth2(u * per_metre, v * per_metre, seed) - 0.5) * left }
+}
+
 fn asphalt(spot: &Spot<'_>, u: f32, v: f32, look: &mut Look) {
     let wide = cloudy2(u * 0.11, v * 0.11, 0x11, 3);
     let patch = cloudy2(u * 0.9, v * 0.9, 0x12, 2);
-    let grain = (smooth2(u * 46.0, v * 46.0, 0x13) - 0.5) * kept(spot, 46.0) + (smooth2(u * 17.0, v * 17.0, 0x14) - 0.5) * kept(spot, 17.0);
+    let grain = grain(spot, u, v, 46.0, 0x13) + grain(spot, u, v, 17.0, 0x14);
     let mut shade = 0.72 + 0.40 * wide + 0.18 * (patch - 0.5) + 0.34 * grain;
     // Cracks run where slow noise crosses its middle; mended strips are darker.
-    let crack = (cloudy2(u * 0.33, v * 0.33, 0x15, 3) - 0.5).abs();
-    let width = 0.004 + spot.footprint * 0.12;
-    shade *= 1.0 - 0.5 * (1.0 - ramp(0.0, width, crack)) * (0.004 / width).sqrt() * ramp(0.5, 0.65, wide);
+    if wide > 0.5 {
+        let crack = (cloudy2(u * 0.33, v * 0.33, 0x15, 3) - 0.5).abs();
+        let width = 0.004 + spot.footprint * 0.12;
+        shade *= 1.0 - 0.5 * (1.0 - ramp(0.0, width, crack)) * (0.004 / width).sqrt() * ramp(0.5, 0.65, wide);
+    }
     let (ix, fx) = fraction(u / 7.3 + 0.31);
     let (iy, fy) = fraction(v / 5.1 + 0.17);
     let odd = hash(pair(bits(ix), bits(iy)));
@@ -232,7 +241,7 @@ fn paving(spot: &Spot<'_>, u: f32, v: f32, look: &mut Look) {
     let joint = (1.0 - within(fu, 0.02, 0.98, soft)).max(1.0 - within(fv, 0.02, 0.98, soft));
     look.albedo *= 0.84 + 0.22 * (tint - 0.5) * left + 0.24 * cloudy2(u * 0.5, v * 0.5, 0x72, 3);
     look.albedo *= 1.0 - 0.42 * joint * left;
-    look.albedo *= 1.0 + 0.16 * (smooth2(u * 29.0, v * 29.0, 0x73) - 0.5) * kept(spot, 29.0);
+    look.albedo *= 1.0 + 0.16 * grain(spot, u, v, 29.0, 0x73);
 }
 
 /// Bricks of 25 by 8 centimetres in running bond.
@@ -251,21 +260,23 @@ pub(super) fn bricks(spot: &Spot<'_>, u: f32, v: f32, look: &mut Look) {
 /// Plaster: faint stains that run down, and dirt splashed up from the ground.
 pub(super) fn plaster(spot: &Spot<'_>, u: f32, v: f32, look: &mut Look) {
     let stain = cloudy2(u * 1.1, v * 0.16, spot.seed ^ 0x81, 3);
-    let grain = (smooth2(u * 21.0, v * 21.0, 0x82) - 0.5) * kept(spot, 21.0);
-    look.albedo *= 0.86 + 0.24 * stain + 0.10 * grain;
+    look.albedo *= 0.86 + 0.24 * stain + 0.10 * grain(spot, u, v, 21.0, 0x82);
     look.albedo *= 1.0 - 0.22 * (1.0 - ramp(0.0, 0.9 + 0.6 * stain, spot.local.z));
 }
 
+/// Leaves: clumps with hollows between them, each leaf turned its own way; light from behind shines through the thin ones.
 fn foliage(spot: &Spot<'_>, look: &mut Look) {
     let p = spot.local;
     let at = |f: f32, seed| smooth3([p.x * f, p.y * f, p.z * f], spot.seed ^ seed);
-    let (clump, leaf) = (at(1.1, 1), at(6.5, 2));
-    let fine = (at(17.0, 3) - 0.5) * kept(spot, 17.0);
-    let leaf = 0.5 + (leaf - 0.5) * kept(spot, 6.5);
-    let hollow = ramp(0.30, 0.52, 0.55 * clump + 0.45 * leaf + 0.35 * fine);
-    let warm = V3::new(1.25, 1.08, 0.62);
-    look.albedo = look.albedo.component_mul(&mix(V3::repeat(0.92), warm, clump * 0.7)) * (0.22 + 0.95 * hollow + 0.55 * fine);
-    let tilt = |seed| at(4.7, seed) - 0.5;
-    look.normal = (look.normal + V3::new(tilt(4), tilt(5), tilt(6) + 0.12) * 1.5).try_normalize(1e-3).unwrap_or(look.normal);
+    let (clump, tuft) = (at(1.3, 1) - 0.5, at(4.7, 2) - 0.5);
+    let left = kept(spot, 11.0);
+    let leaf = if left < 0.03 { 0.0 } else { (at(11.0, 3) - 0.5) * left };
+    let depth = 0.62 * clump + 0.75 * tuft + 1.05 * leaf;
+    let hollow = ramp(-0.30, 0.12, depth);
+    let warm = V3::new(1.30, 1.10, 0.58);
+    let tint = mix(V3::new(0.86, 0.95, 0.90), warm, (0.35 + 1.4 * depth).clamp(0.0, 1.0) * 0.8);
+    look.albedo = look.albedo.component_mul(&tint) * (0.20 + 0.95 * hollow + 0.5 * leaf);
+    let tilt = V3::new(tuft - 0.8 * leaf, leaf + 0.9 * clump, tuft + leaf + 0.10);
+    look.normal = (look.normal + tilt * 1.7).try_normalize(1e-3).unwrap_or(look.normal);
     look.thin = 0.45;
 }

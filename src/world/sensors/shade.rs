@@ -7,7 +7,7 @@ use super::geometry::Placed;
 use super::lamps::linear;
 use super::light::ramp;
 use super::material::{Look, Spot, look};
-use super::noise::hash;
+use super::noise::{hash, smooth2};
 use super::open::Openness;
 use super::shadow::ShadowField;
 use super::view::{Drawn, NOBODY, View};
@@ -17,6 +17,11 @@ use nalgebra::Vector3;
 use rayon::prelude::*;
 
 type V3 = Vector3<f32>;
+
+/// Weight of a sample at a pixel's corner; a side's is twice, the centre's four times that.
+const CORNER: f32 = 0.0625;
+/// Metres along a mirrored ray at which the picture is looked up for what lies there.
+const STEPS: [f32; 11] = [0.7, 1.4, 2.4, 3.8, 5.6, 8.0, 11.0, 15.0, 21.0, 30.0, 45.0];
 
 /// Lights of colour per pixel, row-major.
 pub type Radiance = Vec<V3>;
@@ -60,25 +65,22 @@ impl<'v, 'm> Shader<'v, 'm> {
             return self.sample(cx, cy);
         }
         let key_of = |i: u32| self.view.drawn.get(num::usize(i)).map_or(NOBODY, |d| d.key);
-        let mut groups = [(NOBODY, 0.0_f32, (cx, cy)); 9];
-        let mut count = 0;
-        let mut add = |key: u32, weight: f32, at: (usize, usize)| {
-            let known = groups.iter_mut().take(count).find(|g| g.0 == key);
-            if let Some(group) = known {
-                group.1 += weight;
-            } else if let Some(slot) = groups.get_mut(count) {
-                *slot = (key, weight, at);
-                count += 1;
-            }
-        };
         // The centre first, so that it stands for its surface.
-        add(key_of(centre), 0.25, (cx, cy));
-        for ((dy, weight_y), row) in [(0, 0.25), (1, 0.5), (2, 0.25)].into_iter().zip(rows) {
-            for ((dx, weight_x), index) in [(0, 0.25_f32), (1, 0.5), (2, 0.25)].into_iter().zip(row) {
-                if (dx, dy) != (1, 1) {
-                    let key = if *index == centre { key_of(centre) } else { key_of(*index) };
-                    add(key, weight_x * weight_y, (2 * x + dx, 2 * y + dy));
-                }
+        let mut groups = [(key_of(centre), CORNER * 4.0, (cx, cy)); 9];
+        let mut count = 1;
+        // Corners last: one that shares no other sample's surface is too little of the pixel to be shaded for itself.
+        for (dx, dy) in [(1, 0), (0, 1), (2, 1), (1, 2), (0, 0), (2, 0), (0, 2), (2, 2)] {
+            let corner = dx != 1 && dy != 1;
+            let index = rows.get(dy).and_then(|r| r.get(dx)).copied().unwrap_or(centre);
+            let key = if index == centre { groups[0].0 } else { key_of(index) };
+            let weight = if corner { CORNER } else { CORNER * 2.0 };
+            if let Some(group) = groups.iter_mut().take(count).find(|g| g.0 == key) {
+                group.1 += weight;
+            } else if corner {
+                groups[0].1 += weight;
+            } else if let Some(slot) = groups.get_mut(count) {
+                *slot = (key, weight, (2 * x + dx, 2 * y + dy));
+                count += 1;
             }
         }
         groups.iter().take(count).fold(V3::zeros(), |sum, (_, weight, (sx, sy))| sum + self.sample(*sx, *sy) * *weight)
@@ -109,6 +111,13 @@ impl<'v, 'm> Shader<'v, 'm> {
     }
 
     fn surface(&self, drawn: &Drawn, x: usize, y: usize, depth: f32, ray: &V3, distance: f32) -> Option<V3> {
+        let (spot, look) = self.spot(drawn, ray, distance)?;
+        let open = self.open.at(if self.view.shot.fine { [x / 2, y / 2] } else { [x, y] }, depth);
+        Some(self.lit(&spot, &look, open))
+    }
+    /// The spot that a ray meets, and its look: large, so it must not be handed over by copy.
+    #[inline(always)]
+    fn spot(&self, drawn: &Drawn, ray: &V3, distance: f32) -> Option<(Spot<'m>, Look)> {
         let moment = self.view.moment;
         let light = &moment.light;
         let (placed, facet) = self.view.facet(drawn)?;
@@ -128,8 +137,7 @@ impl<'v, 'm> Shader<'v, 'm> {
         let spot = Spot { placed, surface, colour, world, local, flat: facet.normal, normal, towards, footprint, seed };
         let mut look = look(&spot, light);
         self.shine(placed, surface, &mut look);
-        let open = self.open.at(if self.view.shot.fine { [x / 2, y / 2] } else { [x, y] }, depth);
-        Some(self.lit(&spot, &look, open))
+        Some((spot, look))
     }
 
     /// Light that comes to a spot, and what leaves it towards the camera.
@@ -181,26 +189,52 @@ impl<'v, 'm> Shader<'v, 'm> {
         let away = look.normal * (2.0 * facing) - spot.towards;
         let rise = 1.0 - facing;
         let share = look.mirror + (0.85 - look.mirror).max(0.0) * rise.powi(5) * (look.mirror * 9.0).min(1.0);
-        let sky = light.clear_sky(&away);
-        // Below the horizon stand streets and houses.
-        let town = (light.ambient + light.sun_colour * 0.25) * 0.22;
-        let seen = town + (sky - town) * ramp(-0.05, 0.22, away.z);
+        let wet_ground = light.wet > 0.0 && spot.placed.instance.is_none();
+        let met = if wet_ground && share > 0.02 { self.met(&spot.world, &away) } else { None };
+        let seen = met.unwrap_or_else(|| {
+            let sky = light.clear_sky(&away);
+            // Below the horizon stand streets, above it houses and trees of uneven height.
+            let town = (light.ambient + light.sun_colour * 0.25) * 0.22;
+            let skyline = 0.02 + 0.30 * smooth2(away.x * 7.0, away.y * 7.0, 0x5c1);
+            town + (sky - town) * ramp(skyline - 0.06, skyline + 0.02, away.z)
+        });
         let mut sum = seen * (share * open);
         let spark = light.sun_colour * (ramp(0.994, 0.999_5, away.dot(&light.sun)) * 6.0);
         if spark.x > 0.0 {
             sum += spark * (share * self.shadows.map_or(1.0, |s| s.sunlit(&spot.world, facing)));
         }
         if self.night {
+            // Glass is smooth: it shows a lamp as a point.
+            let narrow = if spot.surface.material == Material::Glass { 2400.0 } else { 120.0 };
             let lamps = self.view.moment.geometry.lamps.near(&spot.world);
             for glow in lamps.chain(self.view.moment.glows.iter().filter(|g| g.axis.is_some_and(|a| a.dot(&spot.towards) < -0.2))) {
                 let way = glow.at - spot.world;
                 let near = away.dot(&way) / way.norm().max(0.5);
                 if near > 0.9 {
-                    sum += glow.colour * (share * near.powi(120) * 0.03);
+                    sum += glow.colour * (share * near.powf(narrow) * 0.03);
                 }
             }
         }
         sum
+    }
+    /// The light of what a ray meets, where the picture shows it; mirrors in mirrors are left out.
+    #[cold]
+    #[inline(never)]
+    fn met(&self, from: &V3, away: &V3) -> Option<V3> {
+        let view = self.view;
+        for metres in STEPS {
+            let at = view.turn.tr_mul(&(from + away * metres - self.eye));
+            let (x, y) = view.sample_of(&at)?;
+            let Some((drawn, depth)) = view.sample(x, y) else { continue };
+            // Behind what the picture shows there, but not by more than the steps are wide: else it only passes behind.
+            if depth < at.z && depth > at.z - metres * 0.75 {
+                let direction = view.direction(x, y);
+                let stretch = direction.norm();
+                let (spot, look) = self.spot(drawn, &(view.turn * (direction / stretch)), depth * stretch)?;
+                return Some(self.lit(&spot, &Look { mirror: 0.0, ..look }, 1.0));
+            }
+        }
+        None
     }
     /// Lenses that are on.
     fn shine(&self, placed: &Placed, surface: &Surface, look: &mut Look) {
@@ -209,7 +243,8 @@ impl<'v, 'm> Shader<'v, 'm> {
         }
         let power = lamp_power(placed, surface, self.view.moment.signal(placed), self.view.moment.light.lamps);
         if power > 0.0 && surface.tag == Tag::Building {
-            look.emission = linear(surface.colour) * (power * 0.035);
+            // The room behind is in the albedo: what is bright by day is bright in its lamp's light.
+            look.emission += linear(surface.colour).component_mul(&look.albedo) * (power * 0.16);
         } else if power > 0.0 {
             let colour = linear(surface.colour);
             let colour = colour / colour.max().max(0.05);

@@ -5,6 +5,9 @@
 //! *Invariant*: depth is the plane's at the pixel's centre, not an interpolation, so it agrees with ray casting; the picture does not depend
 //! on the number of threads. Time grows with samples and with what lies in the frustum.
 
+mod frustum;
+
+use self::frustum::Frustum;
 use super::bvh::Visitor;
 use super::fan::{LAYER_LIFT, NEAR};
 use super::geometry::{Moment, Placed, checked_pose};
@@ -12,6 +15,7 @@ use super::noise;
 use super::raster::{Linear, spans, value};
 use super::shape::Facet;
 use crate::types::{Error, Intrinsics, Result, num};
+use crate::world::model::Material;
 use nalgebra::{Isometry3, Matrix3, Vector3};
 use rayon::prelude::*;
 
@@ -21,10 +25,10 @@ type V3 = Vector3<f32>;
 pub const NOBODY: u32 = u32::MAX;
 /// Most columns or rows.
 const LARGEST: usize = 8192;
-/// Things that would be smaller than this many samples are left out.
-const SMALLEST: f32 = 0.7;
 /// Rows that one task draws.
 const BAND: usize = 16;
+/// Columns that are compared at a time, as the machine's vectors hold them.
+const LANES: [f32; 8] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
 
 /// Where a picture is taken from, and how.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +124,16 @@ impl<'m> View<'m> {
         let index = self.nearest.get(y * self.columns + x)?;
         let drawn = self.drawn.get(num::usize(*index))?;
         Some((drawn, drawn.lift / value(&drawn.inverse, x, y)))
+    }
+    /// The sample that shows a point of the camera frame; `None` behind the camera and outside of the picture.
+    #[inline]
+    pub fn sample_of(&self, at: &V3) -> Option<(usize, usize)> {
+        if at.z < NEAR {
+            return None;
+        }
+        let ([fx, fy], [cx, cy]) = (self.scale, self.centre);
+        let inside = |v: f32, size: usize| usize::try_from(num::floor_i32(v + 0.5)).ok().filter(|v| *v < size);
+        Some((inside(at.x / at.z * fx + cx, self.columns)?, inside(at.y / at.z * fy + cy, self.rows)?))
     }
     /// Depth at all pixels' centres, row-major; infinite for the sky.
     pub fn depths(&self) -> Vec<f32> {
@@ -222,12 +236,24 @@ impl<'m> View<'m> {
                     };
                     let start = value(&drawn.inverse, 0, y);
                     let mut x = num::count_f32(num::u32(from));
-                    for (depth, id) in depths.iter_mut().zip(ids) {
-                        let w = start + x * drawn.inverse[0];
-                        if w > *depth {
-                            (*depth, *id) = (w, *index);
+                    if depths.len() < LANES.len() {
+                        for (depth, id) in depths.iter_mut().zip(ids) {
+                            let w = start + x * drawn.inverse[0];
+                            if w > *depth {
+                                (*depth, *id) = (w, *index);
+                            }
+                            x += 1.0;
                         }
-                        x += 1.0;
+                        return;
+                    }
+                    // Choices in place of branches: these run side by side.
+                    for (depths, ids) in depths.chunks_mut(LANES.len()).zip(ids.chunks_mut(LANES.len())) {
+                        for ((depth, id), lane) in depths.iter_mut().zip(ids).zip(LANES) {
+                            let w = start + (x + lane) * drawn.inverse[0];
+                            let nearer = w > *depth;
+                            (*depth, *id) = (if nearer { w } else { *depth }, if nearer { *index } else { *id });
+                        }
+                        x += LANES.len() as f32;
                     }
                 });
             }
@@ -265,7 +291,9 @@ impl Setup<'_, '_> {
         let (a, b) = (normal.x / fx, normal.y / fy);
         let share = lift / distance;
         let inverse = [a * share, b * share, (normal.z - a * cx - b * cy) * share];
-        let q = facet.normal.map(|v| num::int_f32(num::floor_i32(v * 12.0)));
+        // Leaves look all ways: two facets of a crown may share a colour, two of anything else only where they lie in one plane.
+        let leaves = self.placed.shape.surface(facet).material == Material::Foliage;
+        let q = if leaves { V3::zeros() } else { facet.normal.map(|v| num::int_f32(num::floor_i32(v * 12.0))) };
         let key = noise::triple(self.owner, u32::from(facet.surface), (q.x * 961.0 + q.y * 31.0 + q.z).to_bits());
         let pixel = |c: &V3| [c.x / c.z * fx + cx, c.y / c.z * fy + cy];
         let (width, height) = (self.view.columns as f32, self.view.rows as f32);
@@ -327,53 +355,6 @@ impl Visitor for Setup<'_, '_> {
         for (index, facet) in (first..).zip(shape.facets.get(first..first + count).unwrap_or_default()) {
             self.facet(index, facet);
         }
-    }
-}
-
-/// The four sides of the picture as planes through the eye, and the viewing direction.
-#[derive(Debug, Clone, Copy)]
-struct Frustum {
-    sides: [V3; 4],
-    forward: V3,
-    /// Samples per metre at one metre.
-    scale: f32,
-}
-
-impl Frustum {
-    fn new(view: &View<'_>) -> Self {
-        let (last_x, last_y) = (view.columns.saturating_sub(1), view.rows.saturating_sub(1));
-        let at = |x: usize, y: usize, dx: f32, dy: f32| {
-            let d = view.direction(x, y);
-            V3::new(d.x + dx / view.scale[0], d.y + dy / view.scale[1], 1.0)
-        };
-        let (low, high) = (at(0, 0, -1.0, -1.0), at(last_x, last_y, 1.0, 1.0));
-        let sides = [V3::new(1.0, 0.0, -low.x), V3::new(-1.0, 0.0, high.x), V3::new(0.0, 1.0, -low.y), V3::new(0.0, -1.0, high.y)];
-        Self { sides: sides.map(|s| view.turn * s.normalize()), forward: view.turn * V3::z(), scale: view.scale[0].max(view.scale[1]) }
-    }
-    /// In the frame of a shape, whose parts are kept however small: together they are large.
-    fn turned(&self, turn: &Matrix3<f32>) -> Self {
-        Self { sides: self.sides.map(|s| turn.tr_mul(&s)), forward: turn.tr_mul(&self.forward), scale: f32::INFINITY }
-    }
-    /// Whether a box may be seen: `None` if not, else whether it lies inside whole.
-    #[inline]
-    fn holds(&self, offset: &V3, half: &V3) -> Option<bool> {
-        let (depth, reach) = (self.forward.dot(offset), self.forward.abs().dot(half));
-        if depth + reach < NEAR {
-            return None;
-        }
-        let size = half.x.max(half.y).max(half.z) * 2.0;
-        if size * self.scale < SMALLEST * (depth - reach) {
-            return None;
-        }
-        let mut inside = depth - reach > NEAR;
-        for side in &self.sides {
-            let (middle, reach) = (side.dot(offset), side.abs().dot(half));
-            if middle + reach < 0.0 {
-                return None;
-            }
-            inside &= middle - reach > 0.0;
-        }
-        Some(inside)
     }
 }
 
