@@ -178,7 +178,9 @@ fn attempt(
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(REGISTERED);
-    let from = snapshot.header.frame + WARM_UP;
+    // Counted from now: clearing the way and spawning have made steps of their own.
+    snapshot = client.tick()?;
+    let from = snapshot.header.frame + WARM_UP - 1;
     while snapshot.header.frame < from {
         snapshot = client.tick()?;
     }
