@@ -9,6 +9,10 @@
     missing_docs
 )]
 
+#[path = "support/dice.rs"]
+mod dice;
+
+use dice::Dice;
 use sensorium::carla::client::Client;
 use sensorium::carla::server::{Server, Settings};
 use sensorium::carla::*;
@@ -59,14 +63,6 @@ fn requests() -> Vec<Vec<u8>> {
     kept.filter(harmless).collect()
 }
 
-struct Dice(u64);
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % below.max(1)
-    }
-}
-
 #[test]
 fn ten_thousand_damaged_messages_over_sockets_cost_nobody_a_frame_and_no_memory() {
     let server = server();
@@ -80,19 +76,19 @@ fn ten_thousand_damaged_messages_over_sockets_cost_nobody_a_frame_and_no_memory(
     let mut ill: Vec<TcpStream> = Vec::new();
     let mut before = 0;
     for round in 0..10_000 {
-        let mut bytes = originals[dice.roll(originals.len())].clone();
-        for _ in 0..=dice.roll(3) {
-            let at = dice.roll(bytes.len());
-            match dice.roll(4) {
-                0 => bytes[at] = dice.roll(256) as u8,
+        let mut bytes = originals[dice.below(originals.len())].clone();
+        for _ in 0..=dice.below(3) {
+            let at = dice.below(bytes.len());
+            match dice.below(4) {
+                0 => bytes[at] = dice.byte(),
                 1 => bytes.truncate(at.max(1)),
-                2 => bytes.insert(at, [0xdd, 0xc6, 0xdb, 0xdf, 0x9f][dice.roll(5)]),
-                _ => bytes[at] ^= 1 << dice.roll(8),
+                2 => bytes.insert(at, [0xdd, 0xc6, 0xdb, 0xdf, 0x9f][dice.below(5)]),
+                _ => bytes[at] ^= 1 << dice.below(8),
             }
         }
         // Some on one connection, some each on its own; half of those go on the stream's port.
         if round % 8 == 0 || ill.is_empty() {
-            let to = port + u16::from(dice.roll(2) == 0);
+            let to = port + u16::from(dice.below(2) == 0);
             ill.push(TcpStream::connect(("127.0.0.1", to)).unwrap());
             if ill.len() > 24 {
                 drop(ill.remove(0));

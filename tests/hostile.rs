@@ -8,47 +8,37 @@
     missing_docs
 )]
 
+#[path = "support/dice.rs"]
+mod dice;
+
+use dice::Dice;
 use sensorium::config::{Document, Plan, Registry};
 use sensorium::formats::fragments::{Found, PairsFile, SetFile, parse};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A small generator (splitmix64), so that a failure comes again.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-    /// Flips, inserts, cuts or repeats bytes, or moves whole numbers to their ends.
-    fn mutate(&mut self, original: &[u8]) -> Vec<u8> {
-        let mut out = original.to_vec();
-        for _ in 0..=self.below(3) {
-            let at = self.below(out.len());
-            match self.below(8) {
-                0 | 1 if !out.is_empty() => out[at] ^= 1 << self.below(7),
-                2 | 3 if !out.is_empty() => out[at] = b"0123456789.-\"'[]{}=,:#\n e"[self.below(25)],
-                4 => out.truncate(at),
-                5 => {
-                    let number = [&b"-1"[..], b"1e400", b"nan", b"18446744073709551616", b"0", b"\"\"", b"[]"][self.below(7)];
-                    let end = (at..out.len()).find(|i| !out[*i].is_ascii_digit()).unwrap_or(out.len());
-                    out.splice(at..end, number.iter().copied());
-                }
-                _ => {
-                    let end = (at + self.below(24)).min(out.len());
-                    let piece = out[at..end].to_vec();
-                    out.splice(at..at, piece);
-                }
+/// Flips, inserts, cuts or repeats bytes, or moves whole numbers to their ends.
+fn mutate(dice: &mut Dice, original: &[u8]) -> Vec<u8> {
+    let mut out = original.to_vec();
+    for _ in 0..=dice.below(3) {
+        let at = dice.below(out.len());
+        match dice.below(8) {
+            0 | 1 if !out.is_empty() => out[at] ^= 1 << dice.below(7),
+            2 | 3 if !out.is_empty() => out[at] = b"0123456789.-\"'[]{}=,:#\n e"[dice.below(25)],
+            4 => out.truncate(at),
+            5 => {
+                let number = [&b"-1"[..], b"1e400", b"nan", b"18446744073709551616", b"0", b"\"\"", b"[]"][dice.below(7)];
+                let end = (at..out.len()).find(|i| !out[*i].is_ascii_digit()).unwrap_or(out.len());
+                out.splice(at..end, number.iter().copied());
+            }
+            _ => {
+                let end = (at + dice.below(24)).min(out.len());
+                let piece = out[at..end].to_vec();
+                out.splice(at..at, piece);
             }
         }
-        out
     }
+    out
 }
 
 fn root() -> PathBuf {
@@ -64,7 +54,7 @@ fn mutated_configurations_never_panic_and_every_problem_is_one_line() {
     let (mut sound, mut faulty, mut unread) = (0, 0, 0);
     for round in 0..4000 {
         let (path, text) = &texts[round % texts.len()];
-        let text = String::from_utf8_lossy(&dice.mutate(text)).into_owned();
+        let text = String::from_utf8_lossy(&mutate(&mut dice, text)).into_owned();
         match Document::parse(&text, path) {
             Err(error) => {
                 unread += 1;
@@ -93,7 +83,7 @@ fn mutated_fragment_sets_never_panic() {
     parse::<SetFile>(&text, place).unwrap().check(place).unwrap();
     let (mut dice, mut read, mut refused) = (Dice(9), 0, 0);
     for _ in 0..4000 {
-        let bytes = dice.mutate(&text);
+        let bytes = mutate(&mut dice, &text);
         match parse::<SetFile>(&bytes, place).and_then(|set| set.check(place)) {
             Ok(()) => read += 1,
             Err(error) => {

@@ -1,6 +1,10 @@
 //! Recordings: what goes in comes back to the bit, and damaged files neither panic nor invent frames.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+#[path = "support/dice.rs"]
+mod dice;
+
+use dice::Dice;
 use sensorium::formats::recording::{Pools, Record, Schema, decode, encode_frame, encode_outcome};
 use sensorium::runtime::{Cx, Layout, Mode, Reading, SensorInfo, Sink, Source};
 use sensorium::sinks::{Compression, RecordingConfig as SinkConfig};
@@ -9,24 +13,6 @@ use sensorium::types::*;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// xorshift64*: the same numbers on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-    fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() >> 33).unwrap() % n
-    }
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[7]
-    }
-}
 
 const NAMES: [&str; 14] =
     ["rgb", "depth", "thermal", "labels", "cloud", "radar", "imu", "gnss", "ego", "piece", "boxes", "map", "way", "driver"];

@@ -8,6 +8,10 @@
     clippy::print_stderr
 )]
 
+#[path = "support/dice.rs"]
+mod dice;
+
+use dice::Dice;
 use sensorium::runtime::{Cx, Mode, Reading, Source};
 use sensorium::sources::picture::{PictureReader, read_grey16, read_rgb};
 use sensorium::sources::{FragmentsConfig, IrVisibleConfig, RgbdConfig};
@@ -76,37 +80,24 @@ fn rgb(w: u32, h: u32) -> image::RgbImage {
 fn grey16(w: u32, h: u32) -> image::ImageBuffer<image::Luma<u16>, Vec<u16>> {
     image::ImageBuffer::from_fn(w, h, |x, y| image::Luma([if x == 0 { 0 } else { 5000 + y as u16 }]))
 }
-/// A small generator of test numbers (xorshift).
-struct Dice(u64);
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-    /// Flips, inserts, drops, cuts or repeats bytes.
-    fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut out = bytes.to_vec();
-        for _ in 0..=self.below(3) {
-            let at = self.below(out.len());
-            match self.below(8) {
-                0..=2 if !out.is_empty() => out[at] ^= 1 << self.below(8),
-                3 | 4 if !out.is_empty() => out[at] = self.next() as u8,
-                5 => out.insert(at, self.next() as u8),
-                6 => out.truncate(at),
-                _ => {
-                    let end = (at + self.below(16)).min(out.len());
-                    let piece = out[at..end].to_vec();
-                    out.splice(at..at, piece);
-                }
+/// Flips, inserts, drops, cuts or repeats bytes.
+fn mutate(dice: &mut Dice, bytes: &[u8]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for _ in 0..=dice.below(3) {
+        let at = dice.below(out.len());
+        match dice.below(8) {
+            0..=2 if !out.is_empty() => out[at] ^= 1 << dice.below(8),
+            3 | 4 if !out.is_empty() => out[at] = dice.byte(),
+            5 => out.insert(at, dice.byte()),
+            6 => out.truncate(at),
+            _ => {
+                let end = (at + dice.below(16)).min(out.len());
+                let piece = out[at..end].to_vec();
+                out.splice(at..at, piece);
             }
         }
-        out
     }
+    out
 }
 
 #[test]
@@ -300,7 +291,7 @@ fn mutated_pictures_never_panic() {
         }
         let seed = fs::read(&path).unwrap();
         for _ in 0..2500 {
-            let bytes = dice.mutate(&seed);
+            let bytes = mutate(&mut dice, &seed);
             if let Ok(i) = reader.rgb_from(&bytes, name) {
                 valid(&Payload::Rgb(i.into()));
                 read += 1;
@@ -338,8 +329,8 @@ fn mutated_lists_never_panic() {
             fs::write(root.join(name), text).unwrap();
         }
         match lists.get(which) {
-            Some((name, text)) => fs::write(root.join(name), dice.mutate(text.as_bytes())).unwrap(),
-            None => fs::write(&associations, dice.mutate(both.as_bytes())).unwrap(),
+            Some((name, text)) => fs::write(root.join(name), mutate(&mut dice, text.as_bytes())).unwrap(),
+            None => fs::write(&associations, mutate(&mut dice, both.as_bytes())).unwrap(),
         }
         if which == 0 && round > 0 {
             fs::remove_file(&associations).unwrap();

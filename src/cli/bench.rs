@@ -10,7 +10,7 @@ mod steady;
 mod surround;
 mod world;
 
-use super::machine::Machine;
+use super::machine::{Machine, memory_bytes};
 use super::{Ending, Format, Result, output};
 use crate::runtime::{
     Cx, Histogram, Mode, Outlet, Pipeline, Policy, Quantiles, Reading, SensorInfo, Sink, Source, Stage, StageInfo, Stop, Wiring,
@@ -182,20 +182,13 @@ impl Sink for Gauge {
             std::thread::sleep(Duration::from_millis(300));
         }
         if n == 500 {
-            seen.early.store(resident(), Ordering::Relaxed);
+            seen.early.store(memory_bytes("VmRSS"), Ordering::Relaxed);
         }
         if n >= 500 && n.is_multiple_of(500) {
-            seen.late.fetch_max(resident(), Ordering::Relaxed);
+            seen.late.fetch_max(memory_bytes("VmRSS"), Ordering::Relaxed);
         }
         Ok(())
     }
-}
-
-/// Resident memory of this process in bytes; 0 where the system does not tell.
-fn resident() -> u64 {
-    let pages =
-        std::fs::read_to_string("/proc/self/statm").ok().and_then(|t| t.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()));
-    pages.unwrap_or(0) * 4096
 }
 
 fn chain(mut pipeline: Pipeline, stages: usize, work: Duration, policy: Policy, seen: &Arc<Seen>, stall_at: u64) -> Pipeline {

@@ -57,9 +57,13 @@ impl Machine {
     }
 }
 
-/// A line of this process's memory account (`VmRSS`, `VmHWM`) in MiB; 0 where the system does not tell.
-pub(super) fn memory_mib(key: &str) -> f64 {
+/// A line of this process's memory account (`VmRSS` now, `VmHWM` at its most) in bytes; 0 where the system does not tell.
+pub(super) fn memory_bytes(key: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
-    line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+/// The same in MiB.
+pub(super) fn memory_mib(key: &str) -> f64 {
+    memory_bytes(key) as f64 / f64::from(1 << 20)
 }

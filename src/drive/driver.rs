@@ -4,7 +4,7 @@
 //! for. *Out*: a control. *Units and frames*: the world's (x east, y north, metres, radians); controls as CARLA has them.
 //! *Invariant*: a driver sees what the protocol brings and nothing else, so it drives a real server too.
 
-use super::routes::Dense;
+use super::way::Dense;
 use crate::carla::{LightColour, Transform, VehicleControl, Version};
 use crate::types::{Result, num};
 use crate::world::scene::{Footprint, Rule, wrap};

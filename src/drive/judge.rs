@@ -4,8 +4,8 @@
 //! infractions in the leaderboard's kinds. *Invariant*: one contact with one actor is one infraction, however many steps it lasts.
 
 use super::driver::Ego;
-use super::lanes::Lanes;
-use super::routes::Dense;
+use super::lanes::{Lanes, OVER, TURNED};
+use super::way::Dense;
 use crate::carla::{Collision, LightColour};
 use crate::eval::driving::{Infraction, Kind};
 use crate::world::scene::{Network, Rule, wrap};
@@ -68,7 +68,7 @@ impl Ground<'_> {
             Self::Known(net) => net.locate(f.centre, Some(f.heading)).is_some_and(|(id, s, left)| {
                 net.lane(id).is_some_and(|lane| {
                     let turned = wrap(lane.centre.at(s).heading - f.heading).abs();
-                    lane.junction.is_some() || (left.abs() < lane.width / 2.0 + 0.6 && turned < 1.9)
+                    lane.junction.is_some() || (left.abs() < lane.width / 2.0 + OVER && turned < TURNED)
                 })
             }),
             Self::Read(lanes) => lanes.inside(f.centre, f.heading),

@@ -13,9 +13,9 @@ use std::collections::HashMap;
 const EVERY: f64 = 1.0;
 const CELL: f64 = 8.0;
 /// A vehicle's middle may be so far over an edge: the leaderboard looks at its middle, too.
-const OVER: f64 = 0.6;
+pub(super) const OVER: f64 = 0.6;
 /// Turned by more than this against a lane is the wrong way, radians.
-const TURNED: f64 = 1.9;
+pub(super) const TURNED: f64 = 1.9;
 /// Longest road that is believed, metres.
 const LONGEST: f64 = 100_000.0;
 
@@ -170,6 +170,15 @@ impl Lanes {
     }
 }
 
+/// Latitude and longitude of a map's origin, from its OpenDRIVE; where it has none, the leaderboard's 42 and 2.
+pub(super) fn georeference(opendrive: &str) -> [f64; 2] {
+    let get = |key: &str| {
+        let (_, rest) = opendrive.split_once(key)?;
+        rest.split(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).next()?.parse::<f64>().ok().filter(|v| v.is_finite())
+    };
+    [get("+lat_0=").unwrap_or(42.0), get("+lon_0=").unwrap_or(2.0)]
+}
+
 fn cell([x, y]: [f64; 2]) -> [i64; 2] {
     [x, y].map(|v| num::round_i64((v / CELL).floor()))
 }
@@ -198,6 +207,12 @@ mod tests {
             }
         }
         assert!(seen > 200, "{seen}");
+    }
+
+    #[test]
+    fn a_maps_origin_is_its_own_or_the_leaderboards() {
+        assert_eq!(georeference("+proj=tmerc +lat_0=4.9e+1 +lon_0=-8 +k=1"), [49.0, -8.0]);
+        assert_eq!(georeference("<OpenDRIVE/>"), [42.0, 2.0]);
     }
 
     #[test]

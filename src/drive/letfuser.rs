@@ -5,13 +5,10 @@
 
 use super::driver::{Course, Driver, Instant, SensorSpec};
 use super::pilot::{Mounting, Pilot, Readings, Waypoint};
-use super::routes::Dense;
+use super::way::{Dense, Point};
 use crate::carla::server::geolocation;
 use crate::carla::{GeoLocation, Header, Image, ImuReading, Rotation, Transform, Vector3D, VehicleControl, packed};
 use crate::types::{Error, Result, num};
-
-/// Most metres between points of the plan, as in leaderboard 1.0.
-const SPARSE: f64 = 50.0;
 
 /// See the module.
 #[derive(Debug)]
@@ -26,30 +23,14 @@ impl Letfuser {
     }
 }
 
-/// The way's first and last points, those where the command changes, and one at least every [`SPARSE`] metres.
-pub(super) fn thinned(way: &Dense, origin: [f64; 2]) -> Vec<Waypoint> {
-    let mut plan = Vec::new();
-    let (mut before, mut last) = (None, 0.0);
-    let end = way.points.len().saturating_sub(1);
-    for (n, p) in way.points.iter().enumerate() {
-        if before != Some(p.command) || p.s - last >= SPARSE || n == end {
-            let [x, y] = p.at.point();
-            let on_globe = geolocation(&Vector3D::new(num::f32(x), num::f32(-y), 0.0), origin);
-            plan.push(([on_globe.latitude, on_globe.longitude], p.command));
-            last = p.s;
-        }
-        before = Some(p.command);
-    }
-    plan
-}
-
-/// Latitude and longitude of a map's origin, from its OpenDRIVE; where it has none, the leaderboard's 42 and 2.
-pub(super) fn georeference(opendrive: &str) -> [f64; 2] {
-    let get = |key: &str| {
-        let (_, rest) = opendrive.split_once(key)?;
-        rest.split(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).next()?.parse::<f64>().ok().filter(|v| v.is_finite())
+/// The way's sparse plan on the globe.
+fn plan(way: &Dense, origin: [f64; 2]) -> Vec<Waypoint> {
+    let on_globe = |p: &Point| {
+        let [x, y] = p.at.point();
+        let place = geolocation(&Vector3D::new(num::f32(x), num::f32(-y), 0.0), origin);
+        ([place.latitude, place.longitude], p.command)
     };
-    [get("+lat_0=").unwrap_or(42.0), get("+lon_0=").unwrap_or(2.0)]
+    way.sparse().map(on_globe).collect()
 }
 
 fn spec(m: &Mounting) -> SensorSpec {
@@ -76,7 +57,7 @@ impl Driver for Letfuser {
         self.pilot.sensors().iter().map(spec).collect()
     }
     fn begin(&mut self, course: &Course<'_>) -> Result<()> {
-        self.pilot.begin(&thinned(course.way, course.origin))
+        self.pilot.begin(&plan(course.way, course.origin))
     }
     fn step(&mut self, now: &Instant<'_>) -> Result<VehicleControl> {
         let body = |id: &str| {
@@ -105,7 +86,6 @@ impl Driver for Letfuser {
 
 #[cfg(test)]
 mod tests {
-    use super::super::routes::Point;
     use super::*;
     use crate::world::scene::Station;
 
@@ -116,10 +96,8 @@ mod tests {
             Point { at: Station { x, ..Station::default() }, s: x, limit: 8.0, command: if (120..130).contains(&n) { 1 } else { 4 } }
         };
         let way = Dense { points: (0..200).map(point).collect(), stops: Vec::new() };
-        let plan = thinned(&way, [0.0, 0.0]);
+        let plan = plan(&way, [0.0, 0.0]);
         // 0, 50, 100, 120 (left), 130 (follow), 180, 199; a degree is 111319.49 m at the equator.
-        assert_eq!(georeference("+proj=tmerc +lat_0=4.9e+1 +lon_0=-8 +k=1"), [49.0, -8.0]);
-        assert_eq!(georeference("<OpenDRIVE/>"), [42.0, 2.0]);
         let metres: Vec<i64> = plan.iter().map(|(p, _)| num::round_i64(p[1] * 111_319.49)).collect();
         assert_eq!(metres, [0, 50, 100, 120, 130, 180, 199]);
         assert_eq!(plan.iter().map(|(_, c)| *c).collect::<Vec<_>>(), [4, 4, 4, 1, 4, 4, 4]);

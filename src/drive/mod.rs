@@ -15,6 +15,7 @@ pub mod routes;
 mod run;
 pub mod server;
 pub mod session;
+pub mod way;
 
 pub use calls::{Row, calls};
 pub use letfuser::Letfuser;

@@ -2,7 +2,7 @@
 //!
 //! *In*: dense way, trace and infractions, world x, y, metres. *Out*: SVG text, north up. *Invariant*: one metre is as long in both directions.
 
-use super::routes::Dense;
+use super::way::Dense;
 use crate::eval::driving::{Infraction, Record, Rules};
 use std::fmt::Write;
 

@@ -6,7 +6,8 @@
 //! server's version.
 
 use super::driver::{Instant, SensorSpec, leader};
-use super::routes::{Dense, Route};
+use super::routes::Route;
+use super::way::Dense;
 use crate::carla::client::{Client, Stream};
 use crate::carla::{Header, Image, LightColour, Rotation, Sweep, Transform, Vector3D, VehicleControl};
 use crate::formats::driving_set::{
@@ -52,15 +53,7 @@ impl Recorder {
             std::fs::remove_dir_all(&folder).map_err(|e| Error::io("remove", &folder, e))?;
         }
         create(&folder)?;
-        let (mut before, mut last, mut far) = (None, 0.0, Vec::new());
-        let end = way.points.len().saturating_sub(1);
-        for (n, p) in way.points.iter().enumerate() {
-            if before != Some(p.command) || p.s - last >= 50.0 || n == end {
-                far.push(([p.at.y, p.at.x], u8::try_from(p.command).unwrap_or(4)));
-                last = p.s;
-            }
-            before = Some(p.command);
-        }
+        let far = way.sparse().map(|p| ([p.at.y, p.at.x], u8::try_from(p.command).unwrap_or(4)));
         let mut streams = Vec::new();
         for spec in Self::sensors() {
             let mut set: Vec<(&str, String)> = spec.attributes.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();

@@ -6,10 +6,10 @@
 
 use super::driver::{Body, Course, Driver, Ego, Instant as Now};
 use super::judge::{Ground, Judge, Step};
-use super::lanes::Lanes;
-use super::letfuser::georeference;
+use super::lanes::{Lanes, georeference};
 use super::recorder::Recorder;
-use super::routes::{Dense, Route, on_lanes, start, straight};
+use super::routes::Route;
+use super::way::{Dense, on_lanes, start, straight};
 use crate::carla::client::{Client, Stream};
 use crate::carla::{Actor, Call, Collision, Header, LightColour, Snapshot, Transform, VehicleControl, VehiclePhysicsControl, axes, packed};
 use crate::eval::driving::Record;

@@ -64,12 +64,14 @@ pub fn serve(port: &TcpListener, make: &(dyn Fn() -> Result<Pilot> + Sync), stop
     let count = AtomicUsize::new(0);
     std::thread::scope(|threads| {
         while !stop.load(Ordering::Relaxed) {
-            let Ok((socket, _)) = port.accept() else {
+            let Ok((mut socket, _)) = port.accept() else {
                 std::thread::sleep(Duration::from_millis(10));
                 continue;
             };
             if count.fetch_add(1, Ordering::Relaxed) >= MOST_SESSIONS {
                 count.fetch_sub(1, Ordering::Relaxed);
+                let refused = Error::mismatch(format!("at most {MOST_SESSIONS} agents at once"), "one more", "agent");
+                let _told = reply(&mut socket, &json!({ "error": refused.to_string() }));
                 continue;
             }
             let count = &count;

@@ -6,6 +6,7 @@
 //! seen. The set's `topdown` pictures, which no loss uses, are not written: their packing is published nowhere but in code.
 
 use super::carla_depth::encoded;
+use super::npz::npy_head;
 use crate::types::{DepthImage, Error, Result, RgbImage, num};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
@@ -125,15 +126,7 @@ pub fn write(route: &Path, number: usize, frame: &DrivingFrame) -> Result<()> {
 
 /// Points as NumPy keeps an n x 4 array of float32.
 fn npy(points: &[[f32; 4]]) -> Vec<u8> {
-    let mut head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, 4), }}", points.len());
-    // Magic, version and length take ten bytes; data begins at a multiple of 64.
-    while !(head.len() + 11).is_multiple_of(64) {
-        head.push(' ');
-    }
-    head.push('\n');
-    let mut out = b"\x93NUMPY\x01\x00".to_vec();
-    out.extend(num::u16(head.len()).to_le_bytes());
-    out.extend(head.as_bytes());
+    let mut out = npy_head("<f4", &format!("({}, 4)", points.len()));
     points.iter().flatten().for_each(|v| out.extend(v.to_le_bytes()));
     out
 }

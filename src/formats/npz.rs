@@ -1,4 +1,4 @@
-//! NumPy's `.npz`: one array of whole numbers by name, as panoptic labels come.
+//! NumPy's `.npz`: one array of whole numbers by name, as panoptic labels come; and the head of every `.npy` that is written.
 //!
 //! *In / Out*: the bytes of the archive; values as `u16`. *Invariant*: an array of another type, order or number of dimensions is an error that
 //! says so; nothing is read beyond the size that the archive names, and that is bounded.
@@ -63,18 +63,24 @@ pub fn read_labels(bytes: &[u8]) -> Result<Vec<u16>> {
 /// Where there are more than fit a file.
 pub fn labels(labels: &[u16]) -> Result<Vec<u8>> {
     let failed = |e: zip::result::ZipError| Error::mismatch("an .npz", e.to_string(), "panoptic labels");
-    let dict = format!("{{'descr': '<u2', 'fortran_order': False, 'shape': ({},), }}", labels.len());
-    // Magic, version and length are ten bytes; the values begin at a multiple of 64.
-    let padded = (dict.len() + 1 + 10).next_multiple_of(64) - 10;
-    let mut array = b"\x93NUMPY\x01\x00".to_vec();
-    array.extend_from_slice(&crate::types::num::u16(padded).to_le_bytes());
-    array.extend_from_slice(format!("{dict:<width$}\n", width = padded - 1).as_bytes());
+    let mut array = npy_head("<u2", &format!("({},)", labels.len()));
     labels.iter().for_each(|v| array.extend_from_slice(&v.to_le_bytes()));
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     archive.start_file(format!("{NAME}.npy"), stored).map_err(failed)?;
     archive.write_all(&array).map_err(|e| Error::mismatch("an .npz", e.to_string(), "panoptic labels"))?;
     archive.finish().map(Cursor::into_inner).map_err(failed)
+}
+
+/// What stands before the values of a `.npy` (version 1.0, row by row): `kind` and `shape` as NumPy writes them, for example `<f4` and `(3, 4)`.
+pub(super) fn npy_head(kind: &str, shape: &str) -> Vec<u8> {
+    let dict = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+    // Magic, version and length are ten bytes; the values begin at a multiple of 64.
+    let padded = (dict.len() + 1 + 10).next_multiple_of(64) - 10;
+    let mut head = b"\x93NUMPY\x01\x00".to_vec();
+    head.extend_from_slice(&crate::types::num::u16(padded).to_le_bytes());
+    head.extend_from_slice(format!("{dict:<width$}\n", width = padded - 1).as_bytes());
+    head
 }
 
 #[cfg(test)]

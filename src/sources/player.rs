@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Largest sweep or scan that is read, bytes: twenty times the densest LiDAR's.
-const LARGEST: u64 = 256 << 20;
+pub(super) const LARGEST: u64 = 256 << 20;
 /// Idle clouds that are kept.
 const IDLE: usize = 8;
 
@@ -92,7 +92,7 @@ impl Player {
                 read_into(&path, bytes)?;
                 parse(bytes, points).map(|c| Payload::Cloud(Arc::new(c))).map_err(|e| e.at(path.display().to_string()))
             }
-            Load::Sweeps(parts) => gather(&parts, points).map(|c| Payload::Cloud(Arc::new(c))),
+            Load::Sweeps(parts) => gather(&parts, points, bytes).map(|c| Payload::Cloud(Arc::new(c))),
             Load::Radar(path, parse) => {
                 read_into(&path, bytes)?;
                 parse(bytes).map(|r| Payload::Radar(Arc::new(r))).map_err(|e| e.at(path.display().to_string()))
@@ -138,14 +138,23 @@ impl Source for Player {
 
 /// The whole of a regular file, into a buffer that is used again.
 fn read_into(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
-    let fault = |e: std::io::Error| Error::io("read", path, e);
     bytes.clear();
+    append(path, LARGEST, bytes)
+}
+
+/// Adds the whole of a regular file to a buffer.
+///
+/// # Errors
+/// Where it cannot be read, is no regular file or larger than `most` bytes.
+pub(super) fn append(path: &Path, most: u64, bytes: &mut Vec<u8>) -> Result<()> {
+    let fault = |e: std::io::Error| Error::io("read", path, e);
     let meta = std::fs::metadata(path).map_err(fault)?;
-    if !meta.is_file() || meta.len() > LARGEST {
+    if !meta.is_file() || meta.len() > most {
         let found = format!("{} bytes, regular file: {}", meta.len(), meta.is_file());
-        return Err(Error::mismatch(format!("a file of at most {LARGEST} bytes"), found, path.display().to_string()));
+        return Err(Error::mismatch(format!("a file of at most {most} bytes"), found, path.display().to_string()));
     }
-    File::open(path).map_err(fault)?.take(LARGEST).read_to_end(bytes).map_err(fault)?;
+    bytes.reserve(usize::try_from(meta.len()).unwrap_or(0).saturating_add(1));
+    File::open(path).map_err(fault)?.take(most).read_to_end(bytes).map_err(fault)?;
     Ok(())
 }
 

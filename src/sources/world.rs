@@ -91,6 +91,8 @@ const fn five() -> f64 {
 #[derive(Debug)]
 pub struct WorldSource {
     live: Live,
+    /// Threads of its own: in the common pool a stage's few rows would wait until whole pictures of the world are drawn.
+    pool: rayon::ThreadPool,
     ends_at: Option<f64>,
     step_hz: f64,
     counts: Vec<u64>,
@@ -150,7 +152,9 @@ impl WorldSourceConfig {
         }
         let live = Live::new(&self.live())?;
         let counts = vec![0; live.rig.sensors.len()];
-        Ok(WorldSource { live, ends_at: self.seconds, step_hz: self.step_hz, counts, ready: VecDeque::new() })
+        let pool = rayon::ThreadPoolBuilder::new().thread_name(|n| format!("world-{n}")).build();
+        let pool = pool.map_err(|e| Error::unavailable("threads for the world", e.to_string()))?;
+        Ok(WorldSource { live, pool, ends_at: self.seconds, step_hz: self.step_hz, counts, ready: VecDeque::new() })
     }
 }
 
@@ -165,7 +169,7 @@ impl Source for WorldSource {
             if let Some(frame) = self.ready.pop_front() {
                 return Ok(Reading::Frame(frame));
             }
-            let tick = self.live.advance()?;
+            let tick = self.pool.install(|| self.live.advance())?;
             if self.ends_at.is_some_and(|end| tick.number as f64 / self.step_hz >= end - 1e-9) {
                 return Ok(Reading::End);
             }

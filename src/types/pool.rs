@@ -1,6 +1,6 @@
 //! Buffers that return to their pool when the last owner lets go, so that a steady stream allocates nothing.
 //!
-//! *Invariant*: a [`Buffer`]'s length is fixed when it is made. A pool keeps at most `limit` idle buffers;
+//! *Invariant*: a [`Buffer`] never grows. A pool keeps at most `limit` idle buffers;
 //! what it cannot keep is freed, what it cannot supply is allocated and counted as a miss.
 
 use serde::Serialize;
@@ -75,7 +75,7 @@ impl<T: Copy + Default> Pool<T> {
     }
 }
 
-/// A fixed-length buffer, pooled or not. Reads and writes like a slice.
+/// A buffer, pooled or not. Reads and writes like a slice.
 #[derive(Debug)]
 pub struct Buffer<T> {
     data: Vec<T>,
@@ -85,6 +85,12 @@ pub struct Buffer<T> {
 impl<T> From<Vec<T>> for Buffer<T> {
     fn from(data: Vec<T>) -> Self {
         Self { data, home: None }
+    }
+}
+impl<T> Buffer<T> {
+    /// Keeps the first `len` elements; for whoever knows only a bound when it takes the buffer.
+    pub fn shorten(&mut self, len: usize) {
+        self.data.truncate(len);
     }
 }
 impl<T> Deref for Buffer<T> {

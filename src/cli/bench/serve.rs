@@ -57,22 +57,16 @@ fn ego(client: &mut Client) -> Result<Actor> {
     Err(last)
 }
 
-fn mounted(client: &mut Client, ego: &Actor, [width, height, fov]: [&str; 3]) -> Result<Vec<Stream>> {
-    let mut streams = Vec::new();
-    for yaw in [-60.0, 0.0, 60.0] {
-        for kind in ["rgb", "depth"] {
-            let set = [("image_size_x", width.to_owned()), ("image_size_y", height.to_owned()), ("fov", fov.to_owned())];
-            let description = client.blueprint(&format!("sensor.camera.{kind}"), &set)?;
-            let at = Transform { location: Vector3D::new(1.3, 0.0, 2.3), rotation: Rotation { yaw, ..Rotation::default() } };
-            let actor = client.spawn(description, at, Some(ego.id))?;
-            streams.push(client.listen(kind, &actor)?);
-        }
-    }
-    Ok(streams)
+fn camera(client: &mut Client, ego: &Actor, kind: &str, yaw: f32, [width, height, fov]: [&str; 3]) -> Result<Stream> {
+    let set = [("image_size_x", width.to_owned()), ("image_size_y", height.to_owned()), ("fov", fov.to_owned())];
+    let description = client.blueprint(&format!("sensor.camera.{kind}"), &set)?;
+    let at = Transform { location: Vector3D::new(1.3, 0.0, 2.3), rotation: Rotation { yaw, ..Rotation::default() } };
+    let actor = client.spawn(description, at, Some(ego.id))?;
+    client.listen(kind, &actor)
 }
 
 /// Ticks until every stream has a picture, so that all have joined.
-fn join(client: &mut Client, streams: &[Stream]) -> Result<()> {
+fn join(client: &mut Client, streams: &[&Stream]) -> Result<()> {
     for _ in 0..200 {
         let frame = client.tick()?.header.frame;
         if streams.iter().all(|s| s.frame(frame, Duration::from_millis(500)).is_ok()) {
@@ -100,8 +94,13 @@ fn cameras(what: &'static str, bar: &'static str, least: f64, size: [&str; 3], s
     client.lockstep(0.05)?;
     let ego = ego(&mut client)?;
     client.control(ego.id, &VehicleControl { throttle: 0.4, ..VehicleControl::default() })?;
-    let streams = mounted(&mut client, &ego, size)?;
-    join(&mut client, &streams)?;
+    let mut streams = Vec::new();
+    for yaw in [-60.0, 0.0, 60.0] {
+        for kind in ["rgb", "depth"] {
+            streams.push(camera(&mut client, &ego, kind, yaw, size)?);
+        }
+    }
+    join(&mut client, &streams.iter().collect::<Vec<_>>())?;
     for _ in 0..BEFORE {
         step(&mut client, &streams)?;
     }
@@ -128,21 +127,16 @@ fn four() -> Result<Row> {
     let mut clients = Vec::new();
     for _ in 0..4 {
         let mut client = client(&server)?;
-        let streams: Vec<Stream> = mounted(&mut client, &ego, ["320", "160", "60"])?.into_iter().skip(2).take(1).collect();
-        clients.push((client, streams));
+        let stream = camera(&mut client, &ego, "rgb", 0.0, ["320", "160", "60"])?;
+        clients.push((client, stream));
     }
-    let streams = || clients.iter().flat_map(|(_, streams)| streams);
-    for _ in 0..200 {
-        let frame = leader.tick()?.header.frame;
-        if streams().all(|s| s.frame(frame, Duration::from_millis(500)).is_ok()) {
-            break;
-        }
-    }
+    let streams: Vec<&Stream> = clients.iter().map(|(_, stream)| stream).collect();
+    join(&mut leader, &streams)?;
     let (times, start) = (Histogram::default(), Instant::now());
     for _ in 0..STEPS {
         let tick = Instant::now();
         let frame = leader.tick()?.header.frame;
-        for stream in streams() {
+        for stream in &streams {
             let message = stream.frame(frame, PATIENCE)?;
             stream.give_back(message);
         }

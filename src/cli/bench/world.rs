@@ -3,7 +3,8 @@
 //! *Out*: rows with their bars: a driving rig, one larger camera, loading a town of 100 junctions, and the same rig in a small and in the large town.
 //! *Invariant*: a row measures whole ticks, the world's own step included; nothing is rendered ahead.
 
-use super::{Row, resident};
+use super::super::machine::memory_bytes;
+use super::Row;
 use crate::runtime::Histogram;
 use crate::types::{Error, Result};
 use crate::world::live::{Live, LiveConfig};
@@ -86,14 +87,14 @@ fn camera() -> Result<Row> {
 
 fn loading() -> Result<(Row, Duration)> {
     let times = Histogram::default();
-    let before = resident();
+    let before = memory_bytes("VmRSS");
     let start = Instant::now();
     let world = World::new(&WorldConfig { town: "town-10".to_owned(), ..WorldConfig::default() })?;
     let geometry = Geometry::new(world.scene());
     let took = start.elapsed();
     times.record(took);
-    let grown = resident().saturating_sub(before) as f64 / 1e6;
-    let peak = crate::cli::bench_eval::peak();
+    let grown = memory_bytes("VmRSS").saturating_sub(before) as f64 / 1e6;
+    let peak = memory_bytes("VmHWM") as f64 / 1e6;
     let facets: usize = geometry.statics.iter().map(|p| p.shape.facets.len()).sum();
     if geometry.statics.is_empty() {
         return Err(Error::mismatch("a town", "nothing", "bench"));

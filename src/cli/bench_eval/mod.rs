@@ -7,7 +7,7 @@ mod make;
 mod map;
 mod rows;
 
-use super::machine::Machine;
+use super::machine::{Machine, memory_bytes};
 use super::{Ending, Format, Result, output};
 use crate::eval::nuscenes::detection::Detection;
 use crate::eval::nuscenes::matching::match_all;
@@ -101,10 +101,8 @@ fn processor() -> Option<f64> {
 }
 
 /// The most memory that this process has held, MB.
-pub(super) fn peak() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|l| l.split_whitespace().next());
-    line.and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1000.0
+fn peak() -> f64 {
+    memory_bytes("VmHWM") as f64 / 1e6
 }
 
 /// Runs work several times: fastest and median wall milliseconds, processor milliseconds of one.

@@ -4,6 +4,7 @@
 
 use crate::formats::nuscenes::splits::{self, Custom, Split};
 use crate::formats::nuscenes::{BusPose, Choice, Fault, FaultKind, Faults, Tables, bus_poses};
+use crate::sources::player::append;
 use crate::types::{Error, Result, nearest};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -93,7 +94,9 @@ impl Root {
     /// # Errors
     /// Where its name leads out of the root, or it cannot be read or is too large.
     pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
-        bytes(&self.path(name)?)
+        let mut bytes = Vec::new();
+        append(&self.path(name)?, LARGEST, &mut bytes)?;
+        Ok(bytes)
     }
     /// What the vehicle's bus says of a scene; `None` where the root has no such file.
     ///
@@ -117,17 +120,6 @@ impl Root {
             Box::new(Fault::new(kind, name, "a readable file", if missing { "none".to_owned() } else { e.to_string() }))
         })
     }
-}
-
-/// The whole of a regular file.
-pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let fault = |e: std::io::Error| Error::io("read", path, e);
-    let meta = std::fs::metadata(path).map_err(fault)?;
-    if !meta.is_file() || meta.len() > LARGEST {
-        let found = format!("{} bytes, regular file: {}", meta.len(), meta.is_file());
-        return Err(Error::mismatch(format!("a file of at most {LARGEST} bytes"), found, path.display().to_string()));
-    }
-    std::fs::read(path).map_err(fault)
 }
 
 /// Folders of tables below a root, by name.

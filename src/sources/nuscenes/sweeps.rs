@@ -5,8 +5,8 @@
 //! in f64, as map coordinates run into thousands of metres, and only the result is rounded to f32.
 
 use super::Root;
-use super::root::bytes;
 use crate::formats::nuscenes::{SampleData, Tables, global_from_sensor};
+use crate::sources::player::{LARGEST, append};
 use crate::types::{Error, LidarPoint, PointCloud, Pool, Result, num};
 use nalgebra::Matrix4;
 use rayon::prelude::*;
@@ -34,13 +34,16 @@ pub fn aggregate(root: &Root, tables: &Tables, sample: usize, channel: &str, cou
     let key = tables.key_frame(sample, channel);
     let key = key.ok_or_else(|| Error::mismatch(format!("a key frame of {channel}"), "none", format!("sample row {sample}")))?;
     let parts = parts(root, tables, key, count)?;
-    let sweeps: Vec<Result<Vec<[f32; 5]>>> = parts.par_iter().map(|part| part.points(near)).collect();
+    let read = |part: &Part| {
+        let mut bytes = Vec::new();
+        append(&part.path, LARGEST, &mut bytes)?;
+        let mut points = Vec::with_capacity(bytes.len() / POINT);
+        points.extend(part.points(&bytes, near)?.map(|[x, y, z, intensity, _]| [x, y, z, intensity]));
+        Ok(points)
+    };
+    let sweeps: Vec<Result<Vec<[f32; 4]>>> = parts.par_iter().map(read).collect();
     let sweeps = sweeps.into_iter().collect::<Result<Vec<_>>>()?;
-    Ok(SweepCloud {
-        counts: sweeps.iter().map(Vec::len).collect(),
-        lags: parts.iter().map(|p| p.lag).collect(),
-        points: sweeps.iter().flatten().map(|[x, y, z, intensity, _]| [*x, *y, *z, *intensity]).collect(),
-    })
+    Ok(SweepCloud { counts: sweeps.iter().map(Vec::len).collect(), lags: parts.iter().map(|p| p.lag).collect(), points: sweeps.concat() })
 }
 
 /// One sweep of several.
@@ -74,43 +77,49 @@ pub(super) fn parts(root: &Root, tables: &Tables, key: &SampleData, count: usize
 }
 
 /// The parts as one cloud in the key frame's LiDAR frame. Points within a metre of the sensor stay in the key frame and go from the sweeps
-/// before it, as the published networks were trained.
-pub(in crate::sources) fn gather(parts: &[Part], pool: &Pool<LidarPoint>) -> Result<PointCloud> {
-    let sweeps: Vec<Result<Vec<[f32; 5]>>> = parts.par_iter().map(|p| p.points(if p.lag > 0.0 { 1.0 } else { 0.0 })).collect();
-    let sweeps = sweeps.into_iter().collect::<Result<Vec<_>>>()?;
-    let mut points = pool.take(sweeps.iter().map(Vec::len).sum());
-    let rows = parts.iter().zip(&sweeps).flat_map(|(part, rows)| rows.iter().map(move |row| (num::f32(-part.lag), row)));
-    for (point, (lag, [x, y, z, intensity, ring])) in points.iter_mut().zip(rows) {
-        *point = LidarPoint { position: [*x, *y, *z], intensity: intensity / 255.0, ring: num::level16(*ring), lag };
+/// before it, as the published networks were trained. `bytes` is room for the files, used again.
+pub(in crate::sources) fn gather(parts: &[Part], pool: &Pool<LidarPoint>, bytes: &mut Vec<u8>) -> Result<PointCloud> {
+    bytes.clear();
+    let mut files = Vec::with_capacity(parts.len());
+    for part in parts {
+        let from = bytes.len();
+        append(&part.path, LARGEST, bytes)?;
+        files.push((part, from..bytes.len()));
     }
+    let mut points = pool.take(bytes.len() / POINT);
+    let mut kept = 0;
+    let mut slots = points.iter_mut();
+    for (part, range) in files {
+        let (near, lag) = (if part.lag > 0.0 { 1.0 } else { 0.0 }, num::f32(-part.lag));
+        for [x, y, z, intensity, ring] in part.points(bytes.get(range).unwrap_or_default(), near)? {
+            if let Some(slot) = slots.next() {
+                *slot = LidarPoint { position: [x, y, z], intensity: intensity / 255.0, ring: num::level16(ring), lag };
+                kept += 1;
+            }
+        }
+    }
+    points.shorten(kept);
     PointCloud::at_stamp(points)
 }
 
 impl Part {
-    /// x, y, z, intensity, ring; without those within the square of half side `near`.
-    fn points(&self, near: f32) -> Result<Vec<[f32; 5]>> {
-        let bytes = bytes(&self.path)?;
-        sweep(&bytes, &self.motion, near).map_err(|e| e.at(self.path.display().to_string()))
-    }
-}
-
-fn sweep(bytes: &[u8], motion: &Matrix4<f64>, near: f32) -> Result<Vec<[f32; 5]>> {
-    if !bytes.len().is_multiple_of(POINT) {
-        let found = format!("{} bytes ({} over)", bytes.len(), bytes.len() % POINT);
-        return Err(Error::mismatch("whole points of 20 bytes", found, "TruncatedPointFile"));
-    }
-    let rows: [[f64; 4]; 3] = std::array::from_fn(|r| std::array::from_fn(|c| motion.get((r, c)).copied().unwrap_or(0.0)));
-    let mut points = Vec::with_capacity(bytes.len() / POINT);
-    for point in bytes.chunks_exact(POINT) {
-        let mut values = point.chunks_exact(4).map(|b| b.try_into().map_or(f32::NAN, f32::from_le_bytes));
-        let mut value = || values.next().unwrap_or(f32::NAN);
-        let (x, y, z, intensity, ring) = (value(), value(), value(), value(), value());
-        if x.abs() < near && y.abs() < near {
-            continue;
+    /// x, y, z, intensity, ring of the points in its file's bytes; without those within the square of half side `near`.
+    fn points<'b>(&self, bytes: &'b [u8], near: f32) -> Result<impl Iterator<Item = [f32; 5]> + use<'b>> {
+        if !bytes.len().is_multiple_of(POINT) {
+            let found = format!("{} bytes ({} over)", bytes.len(), bytes.len() % POINT);
+            return Err(Error::mismatch("whole points of 20 bytes", found, "TruncatedPointFile").at(self.path.display().to_string()));
         }
-        let (x, y, z) = (f64::from(x), f64::from(y), f64::from(z));
-        let [a, b, c] = rows.map(|[rx, ry, rz, t]| num::f32(rx * x + ry * y + rz * z + t));
-        points.push([a, b, c, intensity, ring]);
+        let rows: [[f64; 4]; 3] = std::array::from_fn(|r| std::array::from_fn(|c| self.motion.get((r, c)).copied().unwrap_or(0.0)));
+        Ok(bytes.chunks_exact(POINT).filter_map(move |point| {
+            let mut values = point.chunks_exact(4).map(|b| b.try_into().map_or(f32::NAN, f32::from_le_bytes));
+            let mut value = || values.next().unwrap_or(f32::NAN);
+            let (x, y, z, intensity, ring) = (value(), value(), value(), value(), value());
+            if x.abs() < near && y.abs() < near {
+                return None;
+            }
+            let (x, y, z) = (f64::from(x), f64::from(y), f64::from(z));
+            let [a, b, c] = rows.map(|[rx, ry, rz, t]| num::f32(rx * x + ry * y + rz * z + t));
+            Some([a, b, c, intensity, ring])
+        }))
     }
-    Ok(points)
 }
