@@ -49,7 +49,7 @@ impl Dense {
         near.unwrap_or((from, f64::INFINITY))
     }
     /// The plan that an agent is given, as in leaderboard 1.0: the first and the last point, those where the command changes, and one at
-    /// least every [`SPARSE`] metres.
+    /// least every 50 metres.
     pub fn sparse(&self) -> impl Iterator<Item = &Point> {
         let end = self.points.len().saturating_sub(1);
         let (mut before, mut last) = (None, 0.0);
