@@ -28,6 +28,8 @@ pub struct Top {
     pub speed: f64,
     /// A node that is at one packet for longer than this many seconds is named as hanging.
     pub hang_after_s: f64,
+    /// Keeps every core from halting while the pipeline runs (Linux): the least latency, for the power of busy cores.
+    pub keep_awake: bool,
     /// Folder of runs.
     pub runs: String,
     /// How frames are brought together.
@@ -52,6 +54,7 @@ impl Default for Top {
             frames: 0,
             speed: 1.0,
             hang_after_s: 10.0,
+            keep_awake: false,
             runs: "runs".to_owned(),
             align: Align::default(),
             source: Table::new(),
@@ -241,8 +244,13 @@ impl Plan {
         let top = &self.top;
         let hang_after = Duration::try_from_secs_f64(top.hang_after_s).unwrap_or(Duration::from_secs(10));
         let limit = (top.frames > 0).then_some(top.frames);
-        let mut pipeline =
-            Pipeline::new(&top.name).mode(top.mode).align(top.align.clone()).bundles(limit).speed(top.speed).hang_after(hang_after);
+        let mut pipeline = Pipeline::new(&top.name)
+            .mode(top.mode)
+            .align(top.align.clone())
+            .bundles(limit)
+            .speed(top.speed)
+            .hang_after(hang_after)
+            .keep_awake(top.keep_awake);
         for node in &self.sources {
             let Some(kind) = registry.sources.iter().find(|k| k.name == node.kind) else { continue };
             match kind.build(&node.table, site) {

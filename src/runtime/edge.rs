@@ -8,16 +8,12 @@ use super::metrics::Histogram;
 use super::policy::Policy;
 use crate::types::HostTime;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError, bounded};
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How often a blocked end looks whether the other end is still there.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
-/// How long a thread that has just passed something on looks about before it sleeps. Waking a thread on a core that has halted
-/// costs more than a hop; one that yields instead keeps its core awake, and leaves it to whoever has work.
-pub(super) const AWAKE: Duration = Duration::from_micros(100);
 
 /// What is counted at one edge.
 #[derive(Debug)]
@@ -77,8 +73,6 @@ pub struct Sender<T> {
 pub struct Inlet<T> {
     channel: Receiver<Envelope<T>>,
     stats: Arc<EdgeStats>,
-    /// Whether something came since this end last slept.
-    busy: Cell<bool>,
 }
 
 /// What the consumer found.
@@ -109,7 +103,7 @@ pub fn edge<T>(name: impl Into<String>, policy: Policy) -> (Sender<T>, Inlet<T>,
         producer_gone: AtomicBool::new(false),
     });
     let sender = Sender { channel: tx, steal: rx.clone(), stats: Arc::clone(&stats), next_sample: AtomicI64::new(i64::MIN) };
-    (sender, Inlet { channel: rx, stats: Arc::clone(&stats), busy: Cell::new(false) }, stats)
+    (sender, Inlet { channel: rx, stats: Arc::clone(&stats) }, stats)
 }
 
 impl<T> Sender<T> {
@@ -184,11 +178,6 @@ impl<T> Inlet<T> {
     }
     /// Waits up to `limit` for the next item.
     pub fn receive(&self, limit: Duration) -> Received<T> {
-        if self.busy.take()
-            && let Some(found) = awake(limit, || Some(self.poll()).filter(|found| !matches!(found, Received::Nothing)))
-        {
-            return found;
-        }
         match self.channel.recv_timeout(limit) {
             Ok(envelope) => self.open(envelope),
             Err(RecvTimeoutError::Timeout) => self.quiet(),
@@ -209,16 +198,13 @@ impl<T> Inlet<T> {
         T: 'a,
     {
         let mut select = crossbeam_channel::Select::new();
-        let (mut any, mut busy) = (false, false);
+        let mut any = false;
         for inlet in inlets {
             select.recv(&inlet.channel);
             any = true;
-            busy |= inlet.busy.take();
         }
         if any {
-            if !busy || awake(limit, || select.try_ready().ok()).is_none() {
-                let _ = select.ready_timeout(limit);
-            }
+            let _ = select.ready_timeout(limit);
         } else {
             std::thread::sleep(limit.min(LOOK));
         }
@@ -227,7 +213,6 @@ impl<T> Inlet<T> {
         if self.stats.producer_gone.load(Ordering::SeqCst) { Received::Closed } else { Received::Nothing }
     }
     fn open(&self, envelope: Envelope<T>) -> Received<T> {
-        self.busy.set(true);
         let waited = HostTime::now().since(envelope.entered);
         if envelope.counted {
             self.stats.delivered.fetch_add(1, Ordering::Relaxed);
@@ -235,20 +220,6 @@ impl<T> Inlet<T> {
         }
         self.stats.depth.store(self.channel.len(), Ordering::Relaxed);
         Received::Item(envelope.item, waited)
-    }
-}
-
-/// Looks again and again for [`AWAKE`], at most `limit`, yielding in between.
-pub(super) fn awake<R>(limit: Duration, mut look: impl FnMut() -> Option<R>) -> Option<R> {
-    let until = HostTime::now().after(AWAKE.min(limit));
-    loop {
-        if let Some(found) = look() {
-            return Some(found);
-        }
-        if HostTime::now() >= until {
-            return None;
-        }
-        std::thread::yield_now();
     }
 }
 

@@ -4,6 +4,7 @@
 //! *Invariant*: at every edge, offered = delivered + replaced + refused + in flight. Knows no network and no file format.
 
 mod align;
+mod awake;
 mod edge;
 mod health;
 mod intake;

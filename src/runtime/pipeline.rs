@@ -76,6 +76,7 @@ pub struct Pipeline {
     pub(super) bundles: Option<u64>,
     pub(super) speed: f64,
     pub(super) hang_after: Duration,
+    pub(super) keep_awake: bool,
 }
 
 impl Pipeline {
@@ -91,6 +92,7 @@ impl Pipeline {
             bundles: None,
             speed: 1.0,
             hang_after: Duration::from_secs(10),
+            keep_awake: false,
         }
     }
     /// Who sets the pace, and what may be lost.
@@ -121,6 +123,12 @@ impl Pipeline {
     #[must_use]
     pub const fn hang_after(mut self, limit: Duration) -> Self {
         self.hang_after = limit;
+        self
+    }
+    /// Keeps every core from halting while the pipeline runs: the least latency between threads, for the power of busy cores.
+    #[must_use]
+    pub const fn keep_awake(mut self, on: bool) -> Self {
+        self.keep_awake = on;
         self
     }
     /// Adds a source; `policy` is that of the edge to the aligner in `live` mode.

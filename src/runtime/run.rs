@@ -1,6 +1,7 @@
 //! Runs a pipeline: one thread per node, a watch over all of them, and the report at the end.
 
 use super::align::Aligner;
+use super::awake::Awake;
 use super::edge::{EdgeStats, Inlet, Sender, edge};
 use super::health::{Budget, NodeStats, OnError, Role};
 use super::intake::{Intake, Parcel};
@@ -132,9 +133,11 @@ impl Pipeline {
         }
         let tallies = Tallies::default();
         layout.sensors.iter().for_each(|s| super::threads::tally(&tallies, s.id, |_| ()));
+        let awake = self.keep_awake.then(Awake::start).transpose()?;
         let threads = self.launch(&mut wires, &board, &tallies, &cx, &layout)?;
         drop(wires);
         let ended = watch(threads, &board, &cx, self.hang_after);
+        drop(awake);
         let report = self.account(&ended, &board, &tallies, &layout, HostTime::now().since(began));
         after(&report);
         Ok(report)

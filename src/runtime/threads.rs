@@ -4,7 +4,7 @@
 //! loop, its outgoing edges are dropped, so the end travels downstream and every sink is finished.
 
 use super::align::{Aligner, Tally};
-use super::edge::{AWAKE, Inlet, LOOK, Received, Sender, Sent, awake};
+use super::edge::{Inlet, LOOK, Received, Sender, Sent};
 use super::health::{NodeStats, OnError};
 use super::intake::{Intake, Parcel, Taken, Token};
 use super::pipeline::Remake;
@@ -92,21 +92,14 @@ impl SourceThread {
         self.stats.done.store(true, Relaxed);
         self.source
     }
-    /// Sleeps until shortly before `due`, and is awake a little longer at both ends: what was just sent travels on cores that
-    /// are awake, and the next frame leaves on time.
     fn wait_until(&self, due: HostTime) {
-        let over = || (HostTime::now() >= due || self.cx.stop.stopped()).then_some(());
-        if awake(AWAKE, over).is_some() {
-            return;
-        }
         loop {
-            let left = due.before(AWAKE).since(HostTime::now());
+            let left = due.since(HostTime::now());
             if left.is_zero() || self.cx.stop.stopped() {
-                break;
+                return;
             }
             std::thread::sleep(left.min(LOOK));
         }
-        awake(AWAKE, over);
     }
     fn send(&self, mut frame: Frame) {
         frame.arrived = HostTime::now();
