@@ -63,6 +63,16 @@ fn every_configuration_runs_and_its_account_adds_up() {
     }
 }
 
+#[cfg(feature = "viewer")]
+#[test]
+fn the_demo_leaves_a_recording_for_the_viewer() {
+    let project = project();
+    let out = sensorium(&["run", "--frames", "2"], project.path());
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let recording = std::fs::read(project.path().join("runs/demo/latest/run.rrd")).unwrap();
+    assert!(recording.starts_with(b"RRF") && recording.len() > 100_000, "{} bytes", recording.len());
+}
+
 #[test]
 fn a_recorded_run_gives_the_same_results_again() {
     let project = project();

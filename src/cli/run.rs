@@ -145,7 +145,9 @@ fn overrides(args: &Args, document: &mut Document) -> Result<Viewer> {
         _ => return Err(Error::mismatch("none, spawn, web or connect=URL", format!("`{wanted}`"), "--viewer")),
     };
     let record = args.record.as_ref().map(|p| format!("record={:?}", p.display().to_string()));
-    if setting.is_none() && record.is_none() {
+    // The demo without a viewer leaves a recording to look at later.
+    let demo = args.config.is_none() && cfg!(feature = "viewer");
+    if setting.is_none() && record.is_none() && !demo {
         return Ok(viewer);
     }
     if !cfg!(feature = "viewer") {

@@ -189,7 +189,7 @@ impl Default for Registry {
             "rerun",
             "the rerun viewer: window, browser, connection or file",
             Policy::Sample(10.0),
-            |c: sinks::RerunConfig, _: &Site| Ok(Box::new(c.build()?) as _),
+            |c: sinks::RerunConfig, site: &Site| Ok(Box::new(c.in_dir(&site.run_dir).build()?) as _),
         ));
         #[cfg(feature = "opencv")]
         sinks.push(Kind::new("video", "a video file of one picture", Policy::Block(8), |c: sinks::VideoConfig, _: &Site| {

@@ -44,7 +44,7 @@ pub enum CloudColour {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RerunConfig {
-    /// File to record to (`.rrd`).
+    /// File to record to (`.rrd`); in a configuration that names no place at all, `run.rrd` in the run's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<PathBuf>,
     /// Start the native viewer (`rerun` of the same version on the PATH) and show the run in it.
@@ -89,6 +89,14 @@ impl Default for RerunConfig {
 }
 
 impl RerunConfig {
+    /// Records to `run.rrd` in the run's folder where no place to show it was named.
+    #[must_use]
+    pub fn in_dir(mut self, dir: &std::path::Path) -> Self {
+        if self.record.is_none() && !self.spawn && self.connect.is_none() && !self.web {
+            self.record = Some(dir.join("run.rrd"));
+        }
+        self
+    }
     /// The sink; files and servers are opened when the run starts.
     ///
     /// # Errors
