@@ -203,6 +203,42 @@ fn one_command_runs_scores_and_reports() {
 }
 
 #[test]
+fn map_layers_of_a_run_are_scored_at_every_threshold() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(project("configs"), folder.path().join("configs")).unwrap();
+    // A root with a map, LiDAR and cameras: the embedded world's.
+    let export = ["world", "export", "--as", "nuscenes", "--output", "root", "--frames", "2", "--scene-frames", "2"];
+    let made =
+        sensorium(folder.path(), &[&export[..], &["--width", "160", "--height", "90", "--vehicles", "4", "--pedestrians", "2"]].concat());
+    assert_eq!(made.status.code(), Some(0), "{}", error(&made));
+    let run = |more: &[&str]| {
+        let fixed = ["run", "configs/nuscenes_fuller.toml", "--viewer", "none", "--format", "json", "--set", "source.drive.root=root"];
+        let run = sensorium(folder.path(), &[&fixed[..], &["--set", "evaluate.report=false"], more].concat());
+        assert_eq!(run.status.code(), Some(0), "{}", error(&run));
+        serde_json::from_slice::<Value>(&run.stdout).unwrap()["evaluation"]["map"].clone()
+    };
+    let map = run(&[]);
+    assert!(map["note"].is_null() && map["skipped"].is_null(), "{map}");
+    let at = |map: &Value, class: &str| {
+        ["0.35", "0.40", "0.45", "0.50", "0.55", "0.60", "0.65"].map(|t| map[format!("map/{class}/iou@{t}")].as_f64().unwrap())
+    };
+    // An untrained network is of many minds: what counts as set changes with the threshold.
+    let road = at(&map, "drivable_area");
+    assert!(road.iter().zip(&road[1..]).filter(|(a, b)| (*a - *b).abs() > 1e-6).count() >= 3, "{road:?}");
+    // The threshold of the stage is for what is drawn; it does not change the score.
+    assert_eq!(at(&run(&["--set", "stage.fuller.map_threshold=0.9"]), "drivable_area"), road);
+    // What is left behind is what was scored.
+    let results = "runs/nuscenes_fuller/0001/evaluation/map";
+    let arguments = ["eval", "map", "--root", "root", "--split", "mini_val", "--results", results, "--output", "m.json"];
+    let again = sensorium(folder.path(), &arguments);
+    assert_eq!(again.status.code(), Some(0), "{}", error(&again));
+    let again = read(&folder.path().join("m.json"));
+    for (key, value) in map.as_object().unwrap().iter().filter(|(key, _)| key.starts_with("map/")) {
+        assert_eq!(*value, again[key], "{key}");
+    }
+}
+
+#[test]
 fn an_evaluation_that_cannot_be_is_refused_before_the_run() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["datasets", "configs"] {

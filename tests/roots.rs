@@ -58,7 +58,7 @@ fn play(mut source: Player) -> (Vec<Frame>, Vec<(String, String)>) {
                 assert!(frames.last().is_none_or(|last| last.captured <= frame.captured));
                 frames.push(frame);
             }
-            Reading::Rejected { sensor, reason } => rejected.push((sensor.name().to_owned(), reason)),
+            Reading::Rejected { sensor, reason, .. } => rejected.push((sensor.name().to_owned(), reason)),
             Reading::End => return (frames, rejected),
         }
     }

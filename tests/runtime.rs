@@ -30,7 +30,7 @@ impl Source for Stamps {
         let seq = self.next as u64;
         self.next += 1;
         if ms < 0 {
-            return Ok(Reading::Rejected { sensor: self.id, reason: "unreadable".to_owned() });
+            return Ok(Reading::Rejected { sensor: self.id, at: None, reason: "unreadable".to_owned() });
         }
         let captured = SensorTime::from_nanos(ms * 1_000_000);
         let calibration = Arc::new(Calibration::unknown(self.id.name()));

@@ -22,7 +22,7 @@ fn frames(mut source: impl Source, most: usize) -> Vec<Frame> {
     while frames.len() < most {
         match source.next(&cx).unwrap() {
             Reading::Frame(frame) => frames.push(frame),
-            Reading::Rejected { sensor, reason } => panic!("{sensor}: {reason}"),
+            Reading::Rejected { sensor, reason, .. } => panic!("{sensor}: {reason}"),
             Reading::End => break,
         }
     }
