@@ -57,7 +57,16 @@ pub struct Tally {
     pub reasons: BTreeMap<String, u64>,
     /// Times of rejected frames that the aligner has not yet been told of.
     #[serde(skip)]
-    pub(super) gaps: Vec<SensorTime>,
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// A rejected frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// When it was captured.
+    pub at: SensorTime,
+    /// How many good frames of its sensor came before it.
+    pub after: u64,
 }
 
 impl Tally {
@@ -115,8 +124,10 @@ pub struct Aligner {
     window: Duration,
     deadline: Duration,
     last: Option<SensorTime>,
-    /// Times of the reference's rejected frames, and when that was known.
-    gaps: VecDeque<(SensorTime, HostTime)>,
+    /// The reference's rejected frames, and when that was known.
+    gaps: VecDeque<(Gap, HostTime)>,
+    /// Frames of the reference so far.
+    pushed: u64,
 }
 
 /// What makes the next bundle.
@@ -145,6 +156,7 @@ impl Aligner {
             deadline: duration(align.deadline_ms),
             last: None,
             gaps: VecDeque::new(),
+            pushed: 0,
         }
     }
     fn lane(&mut self, sensor: SensorId) -> Option<&mut Lane> {
@@ -153,6 +165,7 @@ impl Aligner {
     /// Takes in a frame; one whose bundle has left is counted as late.
     pub fn push(&mut self, frame: Frame) {
         let (last, window) = (self.last, self.window);
+        self.pushed += u64::from(frame.sensor == self.reference());
         let Some(lane) = self.lane(frame.sensor) else { return };
         let time = lane.time(&frame);
         match last {
@@ -165,13 +178,19 @@ impl Aligner {
     pub fn reference(&self) -> SensorId {
         self.lanes.get(self.reference).map_or_else(|| SensorId::new(""), |l| l.sensor)
     }
-    /// A frame of the reference, captured at `at`, was rejected; told before any later frame of it is pushed.
-    pub fn lost(&mut self, at: SensorTime, now: HostTime) {
+    /// A frame of the reference was rejected; told before any later frame of it is pushed.
+    pub fn lost(&mut self, gap: Gap, now: HostTime) {
         let Some(lane) = self.lanes.get(self.reference) else { return };
-        let at = SensorTime::from_nanos(at.nanos().saturating_add(lane.offset));
+        let at = SensorTime::from_nanos(gap.at.nanos().saturating_add(lane.offset));
         if self.last.is_none_or(|last| last < at) {
-            self.gaps.push_back((at, now));
+            self.gaps.push_back((Gap { at, ..gap }, now));
         }
+    }
+    /// Whether a sensor has shown all that it can bring to a bundle at `at`.
+    fn settled(&self, lane: &Lane, at: SensorTime) -> bool {
+        let is_reference = self.lanes.get(self.reference).is_some_and(|l| l.sensor == lane.sensor);
+        // Of the reference, when every frame before its rejected one is here.
+        lane.settled(at) || (is_reference && self.gaps.iter().any(|(gap, _)| gap.at == at && self.pushed >= gap.after))
     }
     /// The sensor will give no more frames.
     pub fn end(&mut self, sensor: SensorId) {
@@ -182,14 +201,14 @@ impl Aligner {
     /// Sensors whose next frame is needed before a bundle can be made.
     pub fn lacking(&self) -> impl Iterator<Item = SensorId> + '_ {
         let at = self.pivot(None).map(|p| p.at);
-        self.lanes.iter().filter(move |l| !l.ended && at.map_or(l.waiting.is_empty(), |at| !l.settled(at))).map(|l| l.sensor)
+        self.lanes.iter().filter(move |l| !l.ended && at.map_or(l.waiting.is_empty(), |at| !self.settled(l, at))).map(|l| l.sensor)
     }
     /// What makes the next bundle; `now` is given where deadlines count.
     fn pivot(&self, now: Option<HostTime>) -> Option<Pivot> {
         let reference = self.lanes.get(self.reference)?;
         let head = |l: &Lane| l.waiting.front().map(|f| Pivot { at: l.time(f), arrived: f.arrived, gap: false });
         let front = head(reference);
-        let gap = self.gaps.front().map(|(at, arrived)| Pivot { at: *at, arrived: *arrived, gap: true });
+        let gap = self.gaps.front().map(|(gap, arrived)| Pivot { at: gap.at, arrived: *arrived, gap: true });
         if let Some(first) = gap.filter(|g| front.is_none_or(|f| g.at < f.at)).or(front) {
             return Some(first);
         }
@@ -209,7 +228,7 @@ impl Aligner {
         loop {
             let Pivot { at, arrived, gap } = self.pivot(now)?;
             let expired = now.is_some_and(|n| n >= arrived.after(self.deadline));
-            if !expired && !self.lanes.iter().all(|l| l.settled(at)) {
+            if !expired && !self.lanes.iter().all(|l| self.settled(l, at)) {
                 return None;
             }
             let bundle = self.bundle(at, gap);
@@ -304,19 +323,20 @@ mod tests {
     fn a_rejected_frame_of_the_reference_still_makes_its_bundle() {
         let mut al = two(20.0);
         let ms = |t: i64| SensorTime::from_nanos(t * 1_000_000);
+        let now = HostTime::from_nanos(0);
         [101, 201, 301].iter().for_each(|&t| al.push(frame("b", t)));
+        al.lost(Gap { at: ms(200), after: 1 }, now);
+        assert!(al.next(None).is_none(), "an earlier frame of the reference is still on its way");
         al.push(frame("a", 100));
-        al.lost(ms(200), HostTime::from_nanos(0));
-        // An earlier frame of the reference may still be on its way.
         assert_eq!(al.next(None).unwrap().at, ms(100));
-        assert!(al.next(None).is_none());
-        al.push(frame("a", 300));
+        // What comes after it needs not be waited for.
         let bundle = al.next(None).unwrap();
         assert_eq!((bundle.at, bundle.frames.len(), bundle.presence[0].1), (ms(200), 1, Presence::Rejected));
+        al.push(frame("a", 300));
         assert_eq!(al.next(None).unwrap().frames.len(), 2);
         // A rejected frame that nobody else was near to makes none, and one at the end does.
-        al.lost(ms(350), HostTime::from_nanos(0));
-        al.lost(ms(400), HostTime::from_nanos(0));
+        al.lost(Gap { at: ms(350), after: 2 }, now);
+        al.lost(Gap { at: ms(400), after: 2 }, now);
         al.push(frame("b", 401));
         ["a", "b"].iter().for_each(|s| al.end(SensorId::new(s)));
         assert_eq!(al.next(None).unwrap().at, ms(400));

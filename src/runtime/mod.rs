@@ -15,7 +15,7 @@ mod run;
 mod threads;
 mod traits;
 
-pub use align::{Align, Aligner, Tally};
+pub use align::{Align, Aligner, Gap, Tally};
 pub use edge::{EdgeStats, Inlet, Received, Sender, Sent, edge};
 pub use health::{Budget, NodeStats, OnError, Role};
 pub use metrics::{Histogram, Quantiles};

@@ -3,7 +3,7 @@
 //! A panic inside a source, stage or sink is caught here, named and counted like any error. *Invariant*: whatever ends a
 //! loop, its outgoing edges are dropped, so the end travels downstream and every sink is finished.
 
-use super::align::{Aligner, Tally};
+use super::align::{Aligner, Gap, Tally};
 use super::edge::{AWAKE, Inlet, LOOK, Received, Sender, Sent, awake};
 use super::health::{NodeStats, OnError};
 use super::intake::{Intake, Parcel, Taken, Token};
@@ -63,7 +63,7 @@ impl SourceThread {
                     tally(&self.tallies, sensor, |t| {
                         t.captured += 1;
                         t.reject(&reason);
-                        t.gaps.extend(at);
+                        t.gaps.extend(at.map(|at| Gap { at, after: t.captured - t.rejected }));
                     });
                 }
                 Ok(Reading::Frame(mut frame)) => {
@@ -173,7 +173,7 @@ impl AlignThread {
         let reference = self.aligner.reference();
         let gaps = self.tallies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&reference).map(|t| std::mem::take(&mut t.gaps));
         let now = HostTime::now();
-        gaps.into_iter().flatten().for_each(|at| self.aligner.lost(at, now));
+        gaps.into_iter().flatten().for_each(|gap| self.aligner.lost(gap, now));
     }
     fn full(&self, made: u64) -> bool {
         self.limit.is_some_and(|limit| made >= limit)
