@@ -167,6 +167,23 @@ fn other_conventions_are_read_and_written() {
         }
     }
     assert!(lines > 20, "{lines}");
+    // And back: what a camera has in it is where it was, once.
+    convert("kitti", &["--from", "kitti", "--to", "nuscenes", "--output", "back.json"]);
+    let (before, after) = (read(&folder.path().join("out.json")), read(&folder.path().join("back.json")));
+    let mut met = 0;
+    for (token, boxes) in after["results"].as_object().unwrap() {
+        let number = |b: &Value, key: &str, at: usize| b[key][at].as_f64().unwrap();
+        for found in boxes.as_array().unwrap() {
+            let near = before["results"][token].as_array().unwrap().iter().filter(|b| {
+                let off = |key: &str| (0..3).map(|at| (number(b, key, at) - number(found, key, at)).abs()).fold(0.0, f64::max);
+                let dot: f64 = (0..4).map(|at| number(b, "rotation", at) * number(found, "rotation", at)).sum();
+                b["detection_name"] == found["detection_name"] && off("translation") < 0.01 && off("size") < 1e-3 && dot.abs() > 0.999
+            });
+            assert_eq!(near.count(), 1, "{found}");
+            met += 1;
+        }
+    }
+    assert!(met > 100 && met <= lines, "{met} of {lines}");
 }
 
 #[test]
