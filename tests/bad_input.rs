@@ -183,6 +183,22 @@ fn a_cloud_with_nan_and_a_cut_one_are_rejected_and_the_rest_is_used() {
 }
 
 #[test]
+fn names_that_climb_out_of_a_root_are_rejected_and_nothing_out_there_is_read() {
+    let place = Place::new("nuscenes");
+    let tables = "datasets/nuscenes/v1.0-mini";
+    fs::copy(root().join("datasets/irvis/vi/00001D.png"), place.at("datasets/outside.png")).unwrap();
+    let whole = place.at("datasets/outside.png").display().to_string();
+    let names = ["../outside.png", "samples/../../outside.png", &whole];
+    place.edit_json(&format!("{tables}/sample_data.json"), |records| {
+        let pictures = records.as_array_mut().unwrap().iter_mut().filter(|r| r["filename"].as_str().unwrap().contains("/CAM_BACK/"));
+        pictures.zip(names).for_each(|(record, name)| record["filename"] = serde_json::json!(name));
+    });
+    let ran = place.run(&["configs/nuscenes.toml"]).sound();
+    assert_eq!((ran.counts("CAM_BACK"), ran.because("CAM_BACK", "below the root")), ([5, 2, 3], 3), "{}", ran.said);
+    assert_eq!(ran.counts("LIDAR_TOP"), [5, 5, 0]);
+}
+
+#[test]
 fn a_calibration_that_is_no_rotation_rejects_its_sensor_or_the_set() {
     let place = Place::new("nuscenes");
     let tables = "datasets/nuscenes/v1.0-mini";
