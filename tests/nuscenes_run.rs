@@ -246,7 +246,7 @@ fn map_layers_of_a_run_are_scored_at_every_threshold() {
     assert_eq!(at(&run(&["--set", "stage.fuller.map_threshold=0.9"]), "drivable_area"), road);
     // What is left behind is what was scored.
     let results = "runs/nuscenes_fuller/0001/evaluation/map";
-    let arguments = ["eval", "map", "--root", "root", "--split", "mini_train", "--results", results, "--output", "m.json"];
+    let arguments = ["eval", "map", "--root", "root", "--split", "mini_val", "--results", results, "--output", "m.json"];
     let again = sensorium(folder.path(), &arguments);
     assert_eq!(again.status.code(), Some(0), "{}", error(&again));
     let again = read(&folder.path().join("m.json"));
