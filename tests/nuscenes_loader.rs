@@ -124,7 +124,7 @@ fn radar_files_are_read_as_the_devkit_reads_them() {
             let records = radar::Records::read(&bytes).unwrap();
             let rows: Vec<Vec<f64>> = records.rows().collect();
             assert_eq!((records.names().len(), rows.len() as u64), (18, wanted["raw"].as_u64().unwrap()));
-            assert!(close(&rows[0], &wanted["first_raw"], 0.0), "{channel}: {:?}", rows[0]);
+            assert!(close(&rows[0], &wanted["first_raw"], 1e-12), "{channel}: {:?}", rows[0]);
             assert_eq!(radar::scan(&bytes).unwrap().returns.len() as u64, wanted["filtered"].as_u64().unwrap(), "{channel}");
             assert_eq!(radar::unfiltered(&bytes).unwrap().returns.len(), rows.len(), "{channel}");
             scans += 1;

@@ -183,7 +183,8 @@ fn other_conventions_are_read_and_written() {
             met += 1;
         }
     }
-    assert!(met > 100 && met <= lines, "{met} of {lines}");
+    let all: usize = before["results"].as_object().unwrap().values().map(|b| b.as_array().unwrap().len()).sum();
+    assert!(met > all / 2 && met <= all, "{met} of {all}");
 }
 
 #[test]
