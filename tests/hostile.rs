@@ -216,7 +216,7 @@ fn mutated_maps_labels_and_bus_poses_never_panic() {
         let _ = map.at_point(layer, [600.0, 1600.0]);
     }
     println!("map: {sound} sound, {faulty} with faults");
-    assert!(sound > 200 && faulty > 200, "{sound} {faulty}");
+    assert!(sound > 100 && faulty > 1000, "{sound} {faulty}");
 
     let numpy = fs::read(root().join("tests/fixtures/panoptic_numpy.npz")).unwrap();
     let ours = npz::labels(&(0..40).map(|i| i * 1000).collect::<Vec<u16>>()).unwrap();

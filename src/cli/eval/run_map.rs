@@ -131,6 +131,6 @@ mod tests {
             assert!(of_levels[0] < 0.7 && of_levels[4..] == [0.0; 3], "{of_levels:?}");
         }
         assert_eq!(on_lidar_grid(&tables, row, None).unwrap().iter().max(), Some(&0));
-        assert!(on_lidar_grid(&tables, row, Some(&MapFile { layers: layers[..5].to_vec(), ..found(&levels, [0.0; 2]) })).is_err());
+        assert!(on_lidar_grid(&tables, row, Some(&MapFile { layers: vec![String::new(); 7], ..found(&levels, [0.0; 2]) })).is_err());
     }
 }
