@@ -10,7 +10,6 @@
     missing_docs
 )]
 
-use sensorium::eval::nuscenes::truth::velocity;
 use sensorium::formats::nuscenes::map::{Patch, VectorMap};
 use sensorium::formats::nuscenes::{Choice, Faults, Tables, Token, check_links, global_from_sensor};
 use sensorium::sources::nuscenes::{Root, sweeps};
@@ -56,13 +55,21 @@ fn tables_chains_poses_and_velocities_are_the_devkits() {
     assert_eq!(tables.sample_data.rows().len(), count("sample_data"));
     assert_eq!(tables.annotations.rows().len(), count("sample_annotation"));
     assert_eq!((tables.instances.rows().len(), tables.ego_poses.rows().len()), (count("instance"), count("ego_pose")));
+    let small = [tables.categories.rows().len(), tables.attributes.rows().len(), tables.visibilities.rows().len()];
+    assert_eq!(small, ["category", "attribute", "visibility"].map(count));
+    let rig = [tables.sensors.rows().len(), tables.calibrated.rows().len(), tables.logs.rows().len(), tables.scenes.rows().len()];
+    assert_eq!(rig, ["sensor", "calibrated_sensor", "log", "scene"].map(count));
+    assert_eq!(
+        [tables.samples.rows().len(), tables.maps.rows().len(), tables.lidarseg.rows().len()],
+        ["sample", "map", "lidarseg"].map(count)
+    );
     for (scene, wanted) in tables.scenes.rows().iter().zip(expected["scenes"].as_array().unwrap()) {
         let tokens: Vec<String> = tables.samples_of(scene).iter().map(|row| tables.samples.rows()[*row].token.to_string()).collect();
         assert_eq!(json!(tokens), wanted["samples"]);
     }
     let mut unknown = 0;
     for (token, wanted) in expected["velocities"].as_object().unwrap() {
-        let found = velocity(&tables, tables.annotations.get(&Token::new(token)).unwrap());
+        let found = tables.velocity(tables.annotations.get(&Token::new(token)).unwrap());
         match wanted.as_array().filter(|w| !w[0].is_null()) {
             Some(wanted) => assert!(found.iter().zip(wanted).all(|(f, w)| close(*f, w, 1e-6)), "{token}: {found:?} {wanted:?}"),
             None => {

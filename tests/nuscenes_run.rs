@@ -167,6 +167,24 @@ fn other_conventions_are_read_and_written() {
         }
     }
     assert!(lines > 20, "{lines}");
+    // And back: what a camera has in it is where it was, once.
+    convert("kitti", &["--from", "kitti", "--to", "nuscenes", "--output", "back.json"]);
+    let (before, after) = (read(&folder.path().join("out.json")), read(&folder.path().join("back.json")));
+    let mut met = 0;
+    for (token, boxes) in after["results"].as_object().unwrap() {
+        let number = |b: &Value, key: &str, at: usize| b[key][at].as_f64().unwrap();
+        for found in boxes.as_array().unwrap() {
+            let near = before["results"][token].as_array().unwrap().iter().filter(|b| {
+                let off = |key: &str| (0..3).map(|at| (number(b, key, at) - number(found, key, at)).abs()).fold(0.0, f64::max);
+                let dot: f64 = (0..4).map(|at| number(b, "rotation", at) * number(found, "rotation", at)).sum();
+                b["detection_name"] == found["detection_name"] && off("translation") < 0.01 && off("size") < 1e-3 && dot.abs() > 0.999
+            });
+            assert_eq!(near.count(), 1, "{found}");
+            met += 1;
+        }
+    }
+    let all: usize = before["results"].as_object().unwrap().values().map(|b| b.as_array().unwrap().len()).sum();
+    assert!(met > all / 2 && met <= all, "{met} of {all}");
 }
 
 #[test]
@@ -200,6 +218,42 @@ fn one_command_runs_scores_and_reports() {
     let told: Value = serde_json::from_slice(&short.stdout).unwrap();
     assert_eq!(told["evaluation"]["detection"]["samples_without_results"], 2, "{}", error(&short));
     assert!(error(&short).contains("2 of 5 samples"), "{}", error(&short));
+}
+
+#[test]
+fn map_layers_of_a_run_are_scored_at_every_threshold() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(project("configs"), folder.path().join("configs")).unwrap();
+    // A root with a map, LiDAR and cameras: the embedded world's.
+    let export = ["world", "export", "--as", "nuscenes", "--output", "root", "--frames", "2", "--scene-frames", "2"];
+    let made =
+        sensorium(folder.path(), &[&export[..], &["--width", "160", "--height", "90", "--vehicles", "4", "--pedestrians", "2"]].concat());
+    assert_eq!(made.status.code(), Some(0), "{}", error(&made));
+    let run = |more: &[&str]| {
+        let fixed = ["run", "configs/nuscenes_fuller.toml", "--viewer", "none", "--format", "json", "--set", "source.drive.root=root"];
+        let run = sensorium(folder.path(), &[&fixed[..], &["--set", "evaluate.report=false"], more].concat());
+        assert_eq!(run.status.code(), Some(0), "{}", error(&run));
+        serde_json::from_slice::<Value>(&run.stdout).unwrap()["evaluation"]["map"].clone()
+    };
+    let map = run(&[]);
+    assert!(map["note"].is_null() && map["skipped"].is_null(), "{map}");
+    let at = |map: &Value, class: &str| {
+        ["0.35", "0.40", "0.45", "0.50", "0.55", "0.60", "0.65"].map(|t| map[format!("map/{class}/iou@{t}")].as_f64().unwrap())
+    };
+    // An untrained network is of many minds: what counts as set changes with the threshold.
+    let road = at(&map, "drivable_area");
+    assert!(road.iter().zip(&road[1..]).filter(|(a, b)| (*a - *b).abs() > 1e-6).count() >= 3, "{road:?}");
+    // The threshold of the stage is for what is drawn; it does not change the score.
+    assert_eq!(at(&run(&["--set", "stage.fuller.map_threshold=0.9"]), "drivable_area"), road);
+    // What is left behind is what was scored.
+    let results = "runs/nuscenes_fuller/0001/evaluation/map";
+    let arguments = ["eval", "map", "--root", "root", "--split", "mini_val", "--results", results, "--output", "m.json"];
+    let again = sensorium(folder.path(), &arguments);
+    assert_eq!(again.status.code(), Some(0), "{}", error(&again));
+    let again = read(&folder.path().join("m.json"));
+    for (key, value) in map.as_object().unwrap().iter().filter(|(key, _)| key.starts_with("map/")) {
+        assert_eq!(*value, again[key], "{key}");
+    }
 }
 
 #[test]

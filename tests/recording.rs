@@ -65,7 +65,8 @@ fn a_box(track: Option<u64>, velocity: Option<[f64; 2]>) -> Box3 {
 
 fn a_map() -> BevMap {
     let layers = Arc::new(vec!["drivable_area".to_owned(), "walkway".to_owned()]);
-    BevMap::new(layers, [-1.0, -2.0 / 3.0], 0.5, 2, 3, vec![0, 1, 2, 3, 0, 1]).unwrap()
+    let map = BevMap::new(layers, [-1.0, -2.0 / 3.0], 0.5, 2, 3, vec![0, 1, 2, 3, 0, 1]).unwrap();
+    map.with_probabilities((0..12_u8).map(|i| f32::from(i) / 11.0).collect()).unwrap()
 }
 
 fn a_way() -> Trajectory {

@@ -58,7 +58,7 @@ fn play(mut source: Player) -> (Vec<Frame>, Vec<(String, String)>) {
                 assert!(frames.last().is_none_or(|last| last.captured <= frame.captured));
                 frames.push(frame);
             }
-            Reading::Rejected { sensor, reason } => rejected.push((sensor.name().to_owned(), reason)),
+            Reading::Rejected { sensor, reason, .. } => rejected.push((sensor.name().to_owned(), reason)),
             Reading::End => return (frames, rejected),
         }
     }
@@ -208,7 +208,7 @@ fn what_is_asked_for_and_not_there_is_named() {
     let fault = |c: NuscenesConfig| c.build().err().unwrap().to_string();
     assert!(fault(NuscenesConfig { scene: Some("scene-0104".into()), ..config.clone() }).contains("did you mean `scene-0103`"));
     assert!(fault(NuscenesConfig { sensors: vec!["CAM_FORNT".into()], ..config.clone() }).contains("CAM_FRONT"));
-    assert!(fault(NuscenesConfig { version: "v1.0-test".into(), ..config.clone() }).contains("v1.0-test"));
+    assert!(fault(NuscenesConfig { version: Some("v1.0-test".into()), ..config.clone() }).contains("v1.0-test"));
     assert!(fault(NuscenesConfig { sensors: vec![], ..config }).contains("sensors"));
 }
 

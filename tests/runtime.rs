@@ -30,7 +30,7 @@ impl Source for Stamps {
         let seq = self.next as u64;
         self.next += 1;
         if ms < 0 {
-            return Ok(Reading::Rejected { sensor: self.id, reason: "unreadable".to_owned() });
+            return Ok(Reading::Rejected { sensor: self.id, at: None, reason: "unreadable".to_owned() });
         }
         let captured = SensorTime::from_nanos(ms * 1_000_000);
         let calibration = Arc::new(Calibration::unknown(self.id.name()));
@@ -218,7 +218,7 @@ fn lockstep_has_one_bundle_in_flight() {
 
 #[test]
 fn broken_budgets_are_named() {
-    let budget = Budget { p99_ms: Some(0.5), ..Budget::default() };
+    let budget = Budget { p99_ms: Some(0.5), min_hz: Some(0.001), ..Budget::default() };
     let pipeline = Pipeline::new("p").mode(Mode::Offline).source("s", stamps("a", every(10, 5)), Policy::Block(2));
     let slow = Do(|_| {
         std::thread::sleep(Duration::from_millis(3));
@@ -226,7 +226,16 @@ fn broken_budgets_are_named() {
     });
     let pipeline = pipeline.stage("slow", slow, Wiring::from("align", Policy::Block(2)).budget(budget));
     let report = run(pipeline.sink("keep", Keep::default(), Wiring::from("slow", Policy::Block(2))));
-    assert!(report.problems[0].starts_with("slow: budget p99_ms 0.5 broken"), "{:?}", report.problems);
+    assert!(report.problems[0].starts_with("slow: budget p99_ms 0.5 broken") && report.problems.len() == 1, "{:?}", report.problems);
+    assert_eq!(
+        report.budgets.iter().map(|b| (b.node.as_str(), b.what, b.kept)).collect::<Vec<_>>(),
+        [("slow", "p99_ms", false), ("slow", "min_hz", true)]
+    );
+    // The printed report has them too, and a unit over every time.
+    let printed = report.to_string();
+    let row = |start: &str| printed.lines().find(|l| l.trim_start().starts_with(start)).unwrap_or_else(|| panic!("{start} in {printed}"));
+    assert!(row("slow p99_ms").ends_with("broken") && row("slow min_hz").ends_with("kept"), "{printed}");
+    assert!(row("edges").contains("wait p99 ms") && row("work").contains("age p99 ms") && row("work").contains("skew p99 ms"), "{printed}");
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn outcomes(cloud: &PointCloud, front: &RgbImage, t: u64) -> Vec<(Arc<str>, Outc
     let layers = Arc::new(["drivable_area", "walkway", "divider"].map(str::to_owned).to_vec());
     let lane = |i: usize| if (i % 60).abs_diff(30) < 12 { 1 | u32::from(i % 60 == 30) << 2 } else { 2 };
     let map = BevMap::new(layers, [-10.0, -15.0], 0.5, 80, 60, (0..80 * 60).map(lane).collect()).unwrap();
+    let map = map.with_probabilities((0..3 * 80 * 60).map(|i| i as f32 / 14_399.0).collect()).unwrap();
     let way = Trajectory { points: (1..9).map(|k| [f64::from(k) * 2.0, f64::from(k).powi(2) * 0.05, 0.0]).collect(), times: vec![] };
     let named = |name: &str, outcome| (Arc::from(name), outcome);
     vec![
@@ -238,6 +239,9 @@ fn results_are_what_the_lines_say() {
     assert!(painted > 5000, "{painted} bytes painted");
     let labels = image::open(out.join("segment/segmentation/000000.png")).unwrap().to_luma8();
     assert_eq!((labels.get_pixel(5, 5).0, labels.get_pixel(5, 180).0), ([2], [1]));
+    let levels = image::open(out.join("chart/map_probabilities/000000.png")).unwrap().into_luma16();
+    assert_eq!((levels.dimensions(), levels.get_pixel(59, 239).0, levels.get_pixel(0, 0).0), ((60, 240), [65535], [0]));
+    assert_eq!(levels.get_pixel(7, 100).0, [(6007.0_f32 / 14_399.0 * 65535.0).round() as u16]);
     let ply = std::fs::read(out.join("project/cloud/000000.ply")).unwrap();
     assert!(ply.starts_with(b"ply\nformat binary_little_endian 1.0\n"));
 }

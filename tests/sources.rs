@@ -44,7 +44,7 @@ fn drain(mut source: impl Source) -> (Vec<Frame>, Vec<(String, String)>) {
                 valid(&f.payload);
                 frames.push(f);
             }
-            Reading::Rejected { sensor, reason } => {
+            Reading::Rejected { sensor, reason, .. } => {
                 assert!(!reason.is_empty() && !reason.contains('\n'), "one line: {reason:?}");
                 rejected.push((sensor.to_string(), reason));
             }

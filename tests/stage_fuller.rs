@@ -68,6 +68,13 @@ fn boxes_and_layers_come_of_whatever_sensors_are_there() {
     let mut see = |sensors: &[&str]| run(&mut stage, packet(frames(sensors), &KNOWN, 0.0)).unwrap();
     let (boxes, map) = found(&see(&KNOWN));
     assert!(!boxes.is_empty() && boxes.len() <= 20 && map.layers.len() == 6 && (map.nx, map.ny) == (20, 20));
+    // The cells are the probabilities, held to the stage's threshold; a network that has learnt nothing is still not of one mind.
+    let probabilities = map.probabilities().unwrap();
+    assert!(probabilities.iter().any(|p| *p > 0.5) && probabilities.iter().any(|p| *p < 0.5));
+    for (at, cell) in map.cells().iter().enumerate() {
+        let bits = (0..6).filter(|layer| probabilities[layer * 400 + at] > 0.5).fold(0, |bits, layer| bits | 1 << layer);
+        assert_eq!(*cell, bits, "cell {at}");
+    }
     for b in boxes.iter() {
         let numbers = b.centre.iter().chain(&b.size).chain([&b.yaw]);
         assert!(numbers.into_iter().all(|v| v.is_finite()) && b.size.iter().all(|s| *s > 0.0) && !b.class.is_empty());

@@ -1,7 +1,6 @@
 //! The embedded world as a source, and exports that read back as they were made.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::cast_possible_truncation, missing_docs)]
 
-use sensorium::eval::nuscenes::truth::velocity;
 use sensorium::formats::driving_set::{Measurements, RawLabel};
 use sensorium::formats::npz;
 use sensorium::formats::nuscenes::map::VectorMap;
@@ -23,7 +22,7 @@ fn frames(mut source: impl Source, most: usize) -> Vec<Frame> {
     while frames.len() < most {
         match source.next(&cx).unwrap() {
             Reading::Frame(frame) => frames.push(frame),
-            Reading::Rejected { sensor, reason } => panic!("{sensor}: {reason}"),
+            Reading::Rejected { sensor, reason, .. } => panic!("{sensor}: {reason}"),
             Reading::End => break,
         }
     }
@@ -220,7 +219,7 @@ fn a_nuscenes_root_reads_back_without_a_fault() {
     }
     assert!(inside > 50, "{inside}");
     // A parked car has no speed, a driving one what its chain says.
-    let speeds: Vec<f64> = tables.annotations.rows().iter().map(|a| velocity(&tables, a)).map(|[x, y, _]| x.hypot(y)).collect();
+    let speeds: Vec<f64> = tables.annotations.rows().iter().map(|a| tables.velocity(a)).map(|[x, y, _]| x.hypot(y)).collect();
     assert!(speeds.iter().any(|s| *s > 1.0) && speeds.iter().filter(|s| s.is_finite()).all(|s| *s < 30.0));
     assert!(root.bus_poses("scene-0103").unwrap().unwrap().len() > 20);
     let source = NuscenesConfig { sweeps: true, split: Some("mini_val".into()), ..NuscenesConfig::new(folder.path()) };

@@ -1,7 +1,7 @@
 //! `sensorium convert`: 3D detections from one convention into another.
 //!
-//! *In*: a submission, MMDetection3D's boxes by sample, or a run's `results.jsonl`, and the nuScenes root that they belong to. *Out*: a
-//! submission, KITTI's label files, or 2D boxes as COCO has them. *Invariant*: nothing is guessed: the order of a box's numbers and
+//! *In*: a submission, MMDetection3D's boxes by sample, KITTI's label files by camera, or a run's `results.jsonl`, and the nuScenes root that they
+//! belong to. *Out*: a submission, KITTI's label files, or 2D boxes as COCO has them. *Invariant*: nothing is guessed: the order of a box's numbers and
 //! the names of its classes are options, and a sample or class that is not known is an error.
 
 use super::eval::nuscenes::read_results;
@@ -10,12 +10,14 @@ use super::eval::{Progress, write_whole};
 use super::{Ending, Format, Result, output};
 use crate::eval::nuscenes::submit::{self, BoxOrder, LocalBox};
 use crate::eval::nuscenes::view::{Camera, Solid};
+use crate::formats::kitti;
 use crate::formats::nuscenes::splits::Split;
 use crate::formats::nuscenes::{
     Choice, DETECTION_CLASSES, Faults, Meta, ResultBox, ResultKind, Scene, Tables, Token, check_links, global_from_sensor,
 };
 use crate::sources::nuscenes::Root;
-use crate::types::Error;
+use crate::types::{Error, FrameId, Pose};
+use nalgebra::Isometry3;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,6 +30,8 @@ enum From {
     Nuscenes,
     /// `{"TOKEN": {"boxes_3d": [[..]], "scores_3d": [..], "labels_3d": [..]}}` in the LiDAR's frame
     Mmdet3d,
+    /// A folder `CHANNEL/TOKEN.txt` of label files, in KITTI's columns, in the frame of that camera's key frame
+    Kitti,
     /// `results.jsonl` of a run whose boxes are in the vehicle frame
     Run,
 }
@@ -104,6 +108,7 @@ pub(super) fn convert(args: &Args) -> Result {
     let (meta, boxes) = match args.from {
         From::Nuscenes => submission(&args.input)?,
         From::Mmdet3d => mmdet3d(args, &tables)?,
+        From::Kitti => from_kitti(&args.input, &tables)?,
         From::Run => run(args, &tables)?,
     };
     let samples = samples(&tables, &split);
@@ -114,7 +119,7 @@ pub(super) fn convert(args: &Args) -> Result {
             let results: Map<String, Value> = samples.iter().map(|(_, t)| (t.to_string(), submit::sample(t, &of_sample(t)))).collect();
             write_whole(&args.output, json!({ "meta": meta, "results": results }).to_string().as_bytes())?;
         }
-        To::Kitti => kitti(&args.output, &tables, &samples, &boxes)?,
+        To::Kitti => to_kitti(&args.output, &tables, &samples, &boxes)?,
         To::Coco => write_whole(&args.output, coco(&tables, &samples, &boxes).to_string().as_bytes())?,
     }
     let answer =
@@ -189,6 +194,56 @@ fn mmdet3d(args: &Args, tables: &Tables) -> Result<(Meta, Boxes)> {
     Ok((submit::meta(false, true, false), boxes))
 }
 
+/// Boxes of label files. One that several cameras have seen counts once, with its best score.
+fn from_kitti(folder: &Path, tables: &Tables) -> Result<(Meta, Boxes)> {
+    let mut boxes = Boxes::new();
+    for channel in entries(folder)?.into_iter().filter(|p| p.is_dir()) {
+        let name = channel.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        for path in entries(&channel)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "txt")) {
+            let place = || path.display().to_string();
+            let token = Token::new(&path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default());
+            let data = tables.samples.row(&token).and_then(|row| tables.key_frame(row, &name));
+            let data = data.ok_or_else(|| Error::mismatch(format!("a sample of the split with a key frame of {name}"), "none", place()))?;
+            let world_from_camera = Pose::new(FrameId::world(), FrameId::new(&name), global_from_sensor(tables, data)?);
+            let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
+            let of_sample: &mut Vec<ResultBox> = boxes.entry(token).or_default();
+            for label in kitti::labels(&text).map_err(|e| e.at(place()))? {
+                let Some(seen) = label.box3(&world_from_camera) else { continue };
+                let [length, width, height] = seen.size;
+                let local = LocalBox {
+                    centre: seen.centre,
+                    size: [width, length, height],
+                    yaw: seen.yaw,
+                    velocity: [f64::NAN; 2],
+                    class: class(&seen.class, &place())?,
+                    score: label.score,
+                };
+                let found = local.in_world(&Isometry3::identity());
+                match of_sample.iter_mut().find(|b| same(b, &found)) {
+                    Some(known) if known.score >= found.score => {}
+                    Some(known) => *known = found,
+                    None => of_sample.push(found),
+                }
+            }
+        }
+    }
+    Ok((submit::meta(true, false, false), boxes))
+}
+
+/// Whether two boxes are one, up to the digits that label files have.
+fn same(a: &ResultBox, b: &ResultBox) -> bool {
+    let near = |a: &[f64; 3], b: &[f64; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 0.01);
+    a.class == b.class && near(&a.translation, &b.translation) && near(&a.size, &b.size)
+}
+
+/// What a folder holds, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let list = std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))?;
+    let mut paths: Vec<PathBuf> = list.filter_map(|e| e.ok().map(|e| e.path())).collect();
+    paths.sort();
+    Ok(paths)
+}
+
 /// Boxes of a run.
 fn run(args: &Args, tables: &Tables) -> Result<(Meta, Boxes)> {
     let found = RunResults::read(&args.input, tables, args.stage.as_deref())?;
@@ -205,7 +260,7 @@ fn name(b: &ResultBox) -> &'static str {
 }
 
 /// `FOLDER/CHANNEL/TOKEN.txt`: type, truncation and occlusion (unknown: -1), alpha, rectangle, height width length, bottom, turn, score.
-fn kitti(folder: &Path, tables: &Tables, samples: &[(usize, Token)], boxes: &Boxes) -> Result<()> {
+fn to_kitti(folder: &Path, tables: &Tables, samples: &[(usize, Token)], boxes: &Boxes) -> Result<()> {
     let progress = Progress::new("writing", samples.len());
     for (row, token) in samples {
         for camera in Camera::all(tables, *row) {

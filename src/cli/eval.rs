@@ -8,7 +8,9 @@ mod fragments;
 mod labels;
 pub mod nuscenes;
 pub mod nuscenes_labels;
+pub mod nuscenes_map;
 mod nuscenes_report;
+mod run_map;
 pub(in crate::cli) mod run_results;
 pub(in crate::cli) mod run_scores;
 
@@ -266,7 +268,7 @@ pub fn table(report: &Value) -> String {
         Some("tracking") => return nuscenes::tracking_table(report),
         Some("lidarseg") => return nuscenes_labels::lidarseg_table(report),
         Some("panoptic") => return nuscenes_labels::panoptic_table(report),
-        Some("map") => return nuscenes_labels::map_table(report),
+        Some("map") => return nuscenes_map::map_table(report),
         Some("fragments") => return fragments::table(report),
         _ => {}
     }

@@ -114,7 +114,7 @@ enum EvalVerb {
     Panoptic(Eval<eval::nuscenes_labels::PanopticArgs>),
     /// Segmentation of nuScenes' maps seen from above: IoU of six classes at seven thresholds, as BEVFusion scores it
     #[command(disable_version_flag = true)]
-    Map(Eval<eval::nuscenes_labels::MapArgs>),
+    Map(Eval<eval::nuscenes_map::MapArgs>),
     /// Recall@k, registration recall and assembly scores of torn picture fragments
     Fragments(Eval<eval::FragmentsArgs>),
 }

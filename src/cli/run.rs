@@ -67,7 +67,9 @@ pub(super) fn run(args: &Args) -> Result {
     let (mut printed, mut viewed) = (Ok(()), false);
     let report = pipeline.run_then(&stop, |report| {
         let cut_short = interrupted.load(Ordering::SeqCst);
-        printed = keep(&run_dir, args.report.as_deref(), report).and_then(|()| tell(args.format, report, &plan, &run_dir, cut_short));
+        // A full disk must not swallow the account: it is printed whether it can be kept or not.
+        let kept = keep(&run_dir, args.report.as_deref(), report);
+        printed = tell(args.format, report, &plan, &run_dir, cut_short).and(kept);
         output::note(&format!("results: {}", run_dir.display()));
         if viewer == Viewer::Web && !interrupted.load(Ordering::SeqCst) {
             output::note("the viewer stays open; Ctrl-C closes it");
@@ -93,16 +95,16 @@ fn tell(format: Format, report: &Report, plan: &Plan, run_dir: &Path, cut_short:
     if cut_short && plan.top.evaluate.is_some() {
         output::note("the run was cut short; its results are not evaluated");
     }
-    let scores = if cut_short { None } else { run_scores::evaluate(plan, run_dir)? };
+    let scores = if cut_short { Ok(None) } else { run_scores::evaluate(plan, run_dir) };
     match (format, scores) {
-        (Format::Text, Some(scores)) => output::result(&run_scores::table(&scores)),
-        (Format::Text, None) => Ok(()),
+        (Format::Text, scores) => scores?.map_or(Ok(()), |scores| output::result(&run_scores::table(&scores))),
         (Format::Json, scores) => {
             let mut value = serde_json::to_value(report).map_err(|e| Error::mismatch("JSON", e.to_string(), "report"))?;
-            if let (Some(members), Some(scores)) = (value.as_object_mut(), scores) {
-                members.insert("evaluation".to_owned(), scores);
+            if let (Some(members), Ok(Some(scores))) = (value.as_object_mut(), &scores) {
+                members.insert("evaluation".to_owned(), scores.clone());
             }
-            output::json(&value)
+            output::json(&value)?;
+            scores.map(|_| ())
         }
     }
 }
@@ -211,12 +213,13 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 /// Writes what is needed to repeat the run beside its results.
 fn keep(run_dir: &Path, also: Option<&Path>, report: &Report) -> Result<()> {
-    write(&run_dir.join("report.txt"), &report.to_string())?;
     let text = json(report)?;
-    write(&run_dir.join("report.json"), &text)?;
+    // First the one that was asked for: it may lie where there is room.
     if let Some(path) = also {
         write(path, &text)?;
     }
+    write(&run_dir.join("report.txt"), &report.to_string())?;
+    write(&run_dir.join("report.json"), &text)?;
     let weights: Vec<_> = report.nodes.iter().filter_map(|n| n.weights.as_ref().map(|w| (n.name.clone(), w.clone()))).collect();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let run = serde_json::json!({ "version": 1, "machine": Machine::this(), "arguments": arguments, "weights": weights });

@@ -1,8 +1,8 @@
 //! nuScenes' radar files: a PCD 0.7 text header, then packed little-endian records.
 //!
 //! *In*: the bytes of one scan. *Out*: a [`RadarScan`] in the radar's frame (x forward, y left), metres, m/s.
-//! *Invariant*: fields are found by the header's names, types and sizes, never by position. The data set's usual filter
-//! applies: valid returns (`invalid_state` 0), with a known motion (`dyn_prop` 0..=6) and no ambiguity (`ambig_state` 3).
+//! *Invariant*: fields are found by the header's names, types and sizes, never by position. The data set's usual filter keeps
+//! valid returns (`invalid_state` 0), with a known motion (`dyn_prop` 0..=6) and no ambiguity (`ambig_state` 3).
 
 use crate::types::num;
 use crate::types::{Error, RadarReturn, RadarScan, Result};
@@ -36,6 +36,7 @@ impl Field {
     }
 }
 
+#[derive(Debug, Clone)]
 struct Header {
     fields: BTreeMap<String, Field>,
     record: usize,
@@ -90,32 +91,73 @@ fn header(lines: &Lines) -> Result<Header> {
     Ok(Header { fields, record: offset, count })
 }
 
-/// The scan in the bytes of a `.pcd` file.
+/// The records of one file as they are, every field of every return.
+#[derive(Debug, Clone)]
+pub struct Records<'b> {
+    names: Vec<String>,
+    header: Header,
+    data: &'b [u8],
+}
+
+impl<'b> Records<'b> {
+    /// Of the bytes of a `.pcd` file; what follows the last record is passed over.
+    ///
+    /// # Errors
+    /// Where the header is broken or the records are cut short.
+    pub fn read(bytes: &'b [u8]) -> Result<Self> {
+        let (mut lines, data) = split(bytes)?;
+        let header = header(&lines)?;
+        let wanted = header.record * header.count;
+        let Some(data) = data.get(..wanted).filter(|d| !d.is_empty()) else {
+            return Err(Error::mismatch(format!("{wanted} bytes of records"), format!("{} bytes", data.len()), "radar file"));
+        };
+        Ok(Self { names: lines.remove("FIELDS").unwrap_or_default(), header, data })
+    }
+    /// Names of the fields, in the file's order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+    /// The values of each return, in the order of [`Self::names`]; NaN for a type that PCD does not know.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<f64>> + '_ {
+        let value = |record: &[u8], name: &String| self.header.fields.get(name).and_then(|f| f.read(record)).unwrap_or(f64::NAN);
+        self.data.chunks_exact(self.header.record).map(move |record| self.names.iter().map(|name| value(record, name)).collect())
+    }
+    fn field(&self, name: &str) -> Result<Field> {
+        let absent = || Error::mismatch(format!("a field `{name}`"), self.names.join(" "), "radar header");
+        self.header.fields.get(name).copied().ok_or_else(absent)
+    }
+}
+
+/// The scan in the bytes of a `.pcd` file, with the data set's usual filter.
 ///
 /// # Errors
 /// Where the header is broken or lacks a field, the records are cut short, or a kept return is NaN or infinite.
 pub fn scan(bytes: &[u8]) -> Result<RadarScan> {
-    let (lines, data) = split(bytes)?;
-    let header = header(&lines)?;
-    let wanted = header.record * header.count;
-    let Some(data) = data.get(..wanted).filter(|d| !d.is_empty()) else {
-        return Err(Error::mismatch(format!("{wanted} bytes of records"), format!("{} bytes", data.len()), "radar file"));
-    };
-    let field = |name: &str| {
-        let found = || lines.get("FIELDS").map(|f| f.join(" ")).unwrap_or_default();
-        header.fields.get(name).copied().ok_or_else(|| Error::mismatch(format!("a field `{name}`"), found(), "radar header"))
-    };
+    kept(bytes, true)
+}
+
+/// The scan in the bytes of a `.pcd` file, all returns.
+///
+/// # Errors
+/// As [`scan`].
+pub fn unfiltered(bytes: &[u8]) -> Result<RadarScan> {
+    kept(bytes, false)
+}
+
+fn kept(bytes: &[u8], filter: bool) -> Result<RadarScan> {
+    let records = Records::read(bytes)?;
+    let field = |name: &str| records.field(name);
     let (x, y, z, vx, vy, rcs) = (field("x")?, field("y")?, field("z")?, field("vx")?, field("vy")?, field("rcs")?);
     let (invalid, motion, ambiguity) = (field("invalid_state")?, field("dyn_prop")?, field("ambig_state")?);
-    let mut returns = Vec::with_capacity(header.count);
-    for (index, record) in data.chunks_exact(header.record).enumerate() {
+    let mut returns = Vec::with_capacity(records.header.count);
+    for (index, record) in records.data.chunks_exact(records.header.record).enumerate() {
         let get = |f: Field| f.read(record).ok_or_else(|| Error::mismatch("a PCD type", format!("{f:?}"), "radar header"));
         let (px, py, pz) = (get(x)?, get(y)?, get(z)?);
         if index == 0 && (px.is_nan() || py.is_nan() || pz.is_nan()) {
             return Ok(RadarScan::default()); // how the data set writes a scan without returns
         }
-        let kept = get(invalid)? == 0.0 && (0.0..=6.0).contains(&get(motion)?) && get(ambiguity)? == 3.0;
-        if !kept {
+        let usual = get(invalid)? == 0.0 && (0.0..=6.0).contains(&get(motion)?) && get(ambiguity)? == 3.0;
+        if filter && !usual {
             continue;
         }
         let range = px.hypot(py);

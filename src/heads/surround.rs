@@ -157,21 +157,28 @@ impl Surround {
         let origin = [y_low + shift.x, shift.y - x_high];
         let (rows, columns) = (ny, num::cell((x_high - x_low) / y_cell + 0.5, 8193).unwrap_or(nx));
         let to_net = self.mount.inverse();
-        let mut cells = Vec::with_capacity(rows * columns);
+        let count = rows * columns;
+        let (mut cells, mut probabilities) = (Vec::with_capacity(count), vec![0.0_f32; layers * count]);
         for ix in 0..rows {
             for iy in 0..columns {
                 let centre = |low: f64, i: usize| low + (i as f64 + 0.5) * y_cell;
                 let at = to_net * Point3::new(centre(origin[0], ix), centre(origin[1], iy), shift.z);
                 let place = num::cell((at.x - x_low) / cell, nx).zip(num::cell((at.y - y_low) / y_cell, ny));
-                let bits = place.map_or(0, |(x, y)| {
-                    let of_layer = values.iter().skip(x * ny + y).step_by((nx * ny).max(1)).take(layers);
-                    of_layer.enumerate().filter(|(_, p)| **p > self.threshold).fold(0_u32, |bits, (layer, _)| bits | 1 << layer)
-                });
+                let mut bits = 0_u32;
+                if let Some((x, y)) = place {
+                    let of_layer = values.iter().skip(x * ny + y).step_by((nx * ny).max(1));
+                    let kept = probabilities.iter_mut().skip(cells.len()).step_by(count.max(1));
+                    for (layer, (kept, p)) in kept.zip(of_layer).take(layers).enumerate() {
+                        // A network that has run away gives NaN, which counts as not set.
+                        *kept = p.max(0.0).min(1.0);
+                        bits |= u32::from(*kept > self.threshold) << layer;
+                    }
+                }
                 cells.push(bits);
             }
         }
         debug_assert!(y_high > y_low);
-        BevMap::new(Arc::clone(&self.layers), origin, y_cell, rows, columns, cells)
+        BevMap::new(Arc::clone(&self.layers), origin, y_cell, rows, columns, cells)?.with_probabilities(probabilities)
     }
 }
 

@@ -3,7 +3,8 @@
 //! *In*: frames in the order of capture per sensor. *Out*: one [`Bundle`] per frame of the reference sensor, with the
 //! nearest frame of every other sensor within the window, or a note that it is missing. A bundle is due when every
 //! sensor has shown a frame past the instant or has ended; live, also when the reference has waited for the deadline.
-//! A reference that falls silent is stood in for by the earliest frame that waits, so nothing ever hangs.
+//! A reference that falls silent is stood in for by the earliest frame that waits, so nothing ever hangs; one whose frame was rejected
+//! still makes its bundle, of what the others saw then.
 //! *Invariant*: no bundle holds a frame further than the window from its instant; every frame pushed comes out once, in
 //! a bundle or in a tally.
 
@@ -54,6 +55,18 @@ pub struct Tally {
     pub in_flight: u64,
     /// Why frames were rejected, with how many; past sixteen reasons the rest is counted together.
     pub reasons: BTreeMap<String, u64>,
+    /// Times of rejected frames that the aligner has not yet been told of.
+    #[serde(skip)]
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// A rejected frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// When it was captured.
+    pub at: SensorTime,
+    /// How many good frames of its sensor came before it.
+    pub after: u64,
 }
 
 impl Tally {
@@ -111,6 +124,19 @@ pub struct Aligner {
     window: Duration,
     deadline: Duration,
     last: Option<SensorTime>,
+    /// The reference's rejected frames, and when that was known.
+    gaps: VecDeque<(Gap, HostTime)>,
+    /// Frames of the reference so far.
+    pushed: u64,
+}
+
+/// What makes the next bundle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Pivot {
+    at: SensorTime,
+    arrived: HostTime,
+    /// The reference's frame of this time was rejected.
+    gap: bool,
 }
 
 impl Aligner {
@@ -129,6 +155,8 @@ impl Aligner {
             window: duration(align.window_ms),
             deadline: duration(align.deadline_ms),
             last: None,
+            gaps: VecDeque::new(),
+            pushed: 0,
         }
     }
     fn lane(&mut self, sensor: SensorId) -> Option<&mut Lane> {
@@ -137,6 +165,7 @@ impl Aligner {
     /// Takes in a frame; one whose bundle has left is counted as late.
     pub fn push(&mut self, frame: Frame) {
         let (last, window) = (self.last, self.window);
+        self.pushed += u64::from(frame.sensor == self.reference());
         let Some(lane) = self.lane(frame.sensor) else { return };
         let time = lane.time(&frame);
         match last {
@@ -144,6 +173,24 @@ impl Aligner {
             Some(at) if time < at.before(window) => lane.tally.late += 1,
             _ => lane.waiting.push_back(frame),
         }
+    }
+    /// The sensor whose frames make the bundles.
+    pub fn reference(&self) -> SensorId {
+        self.lanes.get(self.reference).map_or_else(|| SensorId::new(""), |l| l.sensor)
+    }
+    /// A frame of the reference was rejected; told before any later frame of it is pushed.
+    pub fn lost(&mut self, gap: Gap, now: HostTime) {
+        let Some(lane) = self.lanes.get(self.reference) else { return };
+        let at = SensorTime::from_nanos(gap.at.nanos().saturating_add(lane.offset));
+        if self.last.is_none_or(|last| last < at) {
+            self.gaps.push_back((Gap { at, ..gap }, now));
+        }
+    }
+    /// Whether a sensor has shown all that it can bring to a bundle at `at`.
+    fn settled(&self, lane: &Lane, at: SensorTime) -> bool {
+        let is_reference = self.lanes.get(self.reference).is_some_and(|l| l.sensor == lane.sensor);
+        // Of the reference, when every frame before its rejected one is here.
+        lane.settled(at) || (is_reference && self.gaps.iter().any(|(gap, _)| gap.at == at && self.pushed >= gap.after))
     }
     /// The sensor will give no more frames.
     pub fn end(&mut self, sensor: SensorId) {
@@ -153,60 +200,69 @@ impl Aligner {
     }
     /// Sensors whose next frame is needed before a bundle can be made.
     pub fn lacking(&self) -> impl Iterator<Item = SensorId> + '_ {
-        let at = self.pivot(None).and_then(|p| self.lanes.get(p)).and_then(|l| l.waiting.front().map(|f| l.time(f)));
-        self.lanes.iter().filter(move |l| !l.ended && at.map_or(l.waiting.is_empty(), |at| !l.settled(at))).map(|l| l.sensor)
+        let at = self.pivot(None).map(|p| p.at);
+        self.lanes.iter().filter(move |l| !l.ended && at.map_or(l.waiting.is_empty(), |at| !self.settled(l, at))).map(|l| l.sensor)
     }
-    /// Which sensor's front frame makes the next bundle; `now` is given where deadlines count.
-    fn pivot(&self, now: Option<HostTime>) -> Option<usize> {
+    /// What makes the next bundle; `now` is given where deadlines count.
+    fn pivot(&self, now: Option<HostTime>) -> Option<Pivot> {
         let reference = self.lanes.get(self.reference)?;
-        if !reference.waiting.is_empty() {
-            return Some(self.reference);
+        let head = |l: &Lane| l.waiting.front().map(|f| Pivot { at: l.time(f), arrived: f.arrived, gap: false });
+        let front = head(reference);
+        let gap = self.gaps.front().map(|(gap, arrived)| Pivot { at: gap.at, arrived: *arrived, gap: true });
+        if let Some(first) = gap.filter(|g| front.is_none_or(|f| g.at < f.at)).or(front) {
+            return Some(first);
         }
         let overdue = |l: &Lane| l.waiting.front().is_some_and(|f| now.is_some_and(|n| n >= f.arrived.after(self.deadline)));
         if !reference.ended && !self.lanes.iter().any(overdue) {
             return None;
         }
-        let heads = self.lanes.iter().enumerate().filter_map(|(i, l)| l.waiting.front().map(|f| (l.time(f), i)));
-        heads.min().map(|(_, i)| i)
+        self.lanes.iter().filter_map(head).min_by_key(|p| p.at)
     }
     /// When the next bundle must leave even if sensors are missing.
     pub fn due(&self) -> Option<HostTime> {
         let arrivals = self.lanes.iter().filter_map(|l| l.waiting.front().map(|f| f.arrived));
-        arrivals.min().map(|t| t.after(self.deadline))
+        arrivals.chain(self.gaps.front().map(|(_, arrived)| *arrived)).min().map(|t| t.after(self.deadline))
     }
     /// The next bundle that is due. `now` is `None` where nothing may be given up on (`offline`, `lockstep`).
     pub fn next(&mut self, now: Option<HostTime>) -> Option<Bundle> {
-        let pivot = self.pivot(now)?;
-        let lane = self.lanes.get(pivot)?;
-        let front = lane.waiting.front()?;
-        let (at, arrived) = (lane.time(front), front.arrived);
-        let expired = now.is_some_and(|n| n >= arrived.after(self.deadline));
-        if !expired && !self.lanes.iter().all(|l| l.settled(at)) {
-            return None;
+        loop {
+            let Pivot { at, arrived, gap } = self.pivot(now)?;
+            let expired = now.is_some_and(|n| n >= arrived.after(self.deadline));
+            if !expired && !self.lanes.iter().all(|l| self.settled(l, at)) {
+                return None;
+            }
+            let bundle = self.bundle(at, gap);
+            // Where nobody else saw anything either, nothing is lost but the rejected frame.
+            if !bundle.frames.is_empty() {
+                return Some(bundle);
+            }
         }
-        let window = self.window;
+    }
+    fn bundle(&mut self, at: SensorTime, gap: bool) -> Bundle {
+        if gap {
+            self.gaps.pop_front();
+        }
+        let (window, reference) = (self.window, self.reference);
         let (mut frames, mut presence, mut skew) =
             (Vec::with_capacity(self.lanes.len()), Vec::with_capacity(self.lanes.len()), Duration::ZERO);
-        for lane in &mut self.lanes {
-            let taken = lane.take(at, window);
-            lane.missed_last = taken.is_none();
-            presence.push((
-                lane.sensor,
-                if taken.is_some() {
-                    Presence::Ok
-                } else if lane.ended {
-                    Presence::Ended
-                } else {
-                    Presence::Missing
-                },
-            ));
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            let rejected = gap && place == reference;
+            let taken = if rejected { None } else { lane.take(at, window) };
+            lane.missed_last = taken.is_none() && !rejected;
+            let here = match (&taken, rejected) {
+                (Some(_), _) => Presence::Ok,
+                (None, true) => Presence::Rejected,
+                (None, false) if lane.ended => Presence::Ended,
+                (None, false) => Presence::Missing,
+            };
+            presence.push((lane.sensor, here));
             if let Some(frame) = taken {
                 skew = skew.max(lane.time(&frame).distance(at));
                 frames.push(frame);
             }
         }
         self.last = Some(at);
-        Some(Bundle { at, frames, presence, skew })
+        Bundle { at, frames, presence, skew }
     }
     /// Whether nothing waits and nothing will come.
     pub fn finished(&self) -> bool {
@@ -261,6 +317,31 @@ mod tests {
         assert_eq!(bundle.presence[1].1, Presence::Missing);
         al.push(frame("b", 101));
         assert_eq!(al.tallies()[1].1.late, 1);
+    }
+
+    #[test]
+    fn a_rejected_frame_of_the_reference_still_makes_its_bundle() {
+        let mut al = two(20.0);
+        let ms = |t: i64| SensorTime::from_nanos(t * 1_000_000);
+        let now = HostTime::from_nanos(0);
+        [101, 201, 301].iter().for_each(|&t| al.push(frame("b", t)));
+        al.lost(Gap { at: ms(200), after: 1 }, now);
+        assert!(al.next(None).is_none(), "an earlier frame of the reference is still on its way");
+        al.push(frame("a", 100));
+        assert_eq!(al.next(None).unwrap().at, ms(100));
+        // What comes after it needs not be waited for.
+        let bundle = al.next(None).unwrap();
+        assert_eq!((bundle.at, bundle.frames.len(), bundle.presence[0].1), (ms(200), 1, Presence::Rejected));
+        al.push(frame("a", 300));
+        assert_eq!(al.next(None).unwrap().frames.len(), 2);
+        // A rejected frame that nobody else was near to makes none, and one at the end does.
+        al.lost(Gap { at: ms(350), after: 2 }, now);
+        al.lost(Gap { at: ms(400), after: 2 }, now);
+        al.push(frame("b", 401));
+        ["a", "b"].iter().for_each(|s| al.end(SensorId::new(s)));
+        assert_eq!(al.next(None).unwrap().at, ms(400));
+        assert!(al.next(None).is_none() && al.finished());
+        assert_eq!(al.tallies().iter().map(|(_, t)| (t.used, t.rejected + t.late)).collect::<Vec<_>>(), [(2, 0), (4, 0)]);
     }
 
     #[test]

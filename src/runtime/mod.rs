@@ -16,11 +16,11 @@ mod run;
 mod threads;
 mod traits;
 
-pub use align::{Align, Aligner, Tally};
+pub use align::{Align, Aligner, Gap, Tally};
 pub use edge::{EdgeStats, Inlet, Received, Sender, Sent, edge};
 pub use health::{Budget, NodeStats, OnError, Role};
 pub use metrics::{Histogram, Quantiles};
 pub use pipeline::{ALIGN, Pipeline, Remake, Wiring};
 pub use policy::Policy;
-pub use report::{EdgeReport, NodeReport, Report, SensorReport};
+pub use report::{BudgetReport, EdgeReport, NodeReport, Report, SensorReport};
 pub use traits::{Cx, Gauge, Layout, Mode, Outlet, Reading, SensorInfo, Sink, Source, Stage, StageInfo, Stop, WeightsInfo};

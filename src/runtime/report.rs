@@ -79,6 +79,21 @@ pub struct NodeReport {
     pub weights: Option<WeightsInfo>,
 }
 
+/// What a node promised, and what it did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BudgetReport {
+    /// The node's name.
+    pub node: String,
+    /// `p99_ms`, `max_age_ms` or `min_hz`.
+    pub what: &'static str,
+    /// The limit: milliseconds, or packets a second.
+    pub promised: f64,
+    /// What was measured, in the same unit.
+    pub found: f64,
+    /// Whether it was kept; a node that never got a packet broke nothing.
+    pub kept: bool,
+}
+
 /// The account of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -100,6 +115,8 @@ pub struct Report {
     pub edges: Vec<EdgeReport>,
     /// Work, node by node.
     pub nodes: Vec<NodeReport>,
+    /// Promises, node by node.
+    pub budgets: Vec<BudgetReport>,
     /// Buffer pools by name.
     pub pools: Vec<(String, PoolFill)>,
     /// Whether every frame and packet is accounted for.
@@ -151,7 +168,20 @@ impl NodeReport {
             weights,
         }
     }
-    pub(super) fn problems(&self, budget: &Budget) -> Vec<String> {
+    pub(super) fn budgets(&self, budget: &Budget) -> Vec<BudgetReport> {
+        let limits = [
+            ("p99_ms", budget.p99_ms, self.work_ms.p99, false),
+            ("max_age_ms", budget.max_age_ms, self.age_ms.p99, false),
+            ("min_hz", budget.min_hz, self.hz, true),
+        ];
+        let one = |(what, promised, found, least): (&'static str, Option<f64>, f64, bool)| {
+            let promised = promised?;
+            let kept = self.handled == 0 || if least { found >= promised } else { found <= promised };
+            Some(BudgetReport { node: self.name.clone(), what, promised, found, kept })
+        };
+        limits.into_iter().filter_map(one).collect()
+    }
+    pub(super) fn problems(&self, budgets: &[BudgetReport]) -> Vec<String> {
         let mut list = Vec::new();
         let name = &self.name;
         if self.hung {
@@ -161,14 +191,8 @@ impl NodeReport {
             let first = self.errors.keys().next().map(String::as_str).unwrap_or_default();
             list.push(format!("{name}: failed {} times; {first}", self.failed));
         }
-        let mut over = |what: &str, promised: Option<f64>, found: f64, below: bool| {
-            if let Some(p) = promised.filter(|p| self.handled > 0 && if below { found < *p } else { found > *p }) {
-                list.push(format!("{name}: budget {what} {p} broken: {found:.1}"));
-            }
-        };
-        over("p99_ms", budget.p99_ms, self.work_ms.p99, false);
-        over("max_age_ms", budget.max_age_ms, self.age_ms.p99, false);
-        over("min_hz", budget.min_hz, self.hz, true);
+        let broken = budgets.iter().filter(|b| !b.kept);
+        list.extend(broken.map(|b| format!("{name}: budget {} {} broken: {:.1}", b.what, b.promised, b.found)));
         list
     }
 }
@@ -189,16 +213,28 @@ impl Report {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, name: &str, cells: &[String]) -> fmt::Result {
-    let mut line = format!("  {name:<22}");
-    for cell in cells {
-        write!(line, " {cell:>9}")?;
-    }
-    writeln!(f, "{}", line.trim_end())
-}
-fn head(f: &mut fmt::Formatter<'_>, name: &str, cells: &[&str]) -> fmt::Result {
+/// A table with a heading over each column, which says the unit; columns are as wide as what is in them.
+fn table(f: &mut fmt::Formatter<'_>, name: &str, heads: &[&str], rows: &[(String, Vec<String>)]) -> fmt::Result {
+    let first = rows.iter().map(|(n, _)| n.chars().count() + 2).chain([24]).max().unwrap_or(0);
+    let width = |at: usize, head: &str| {
+        let cells = rows.iter().filter_map(|(_, cells)| cells.get(at)).map(String::len);
+        cells.chain([head.len(), 8]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = heads.iter().enumerate().map(|(at, head)| width(at, head)).collect();
+    let line = |f: &mut fmt::Formatter<'_>, name: &str, cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = format!("{name:<first$}");
+        for (cell, width) in cells.zip(&widths) {
+            write!(line, "  {cell:>width$}")?;
+        }
+        writeln!(f, "{}", line.trim_end())
+    };
     writeln!(f)?;
-    row(f, name, &cells.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>())
+    line(f, name, &mut heads.iter().copied())?;
+    rows.iter().try_for_each(|(name, cells)| line(f, &format!("  {name}"), &mut cells.iter().map(String::as_str)))
+}
+/// A number in a column; a dash where nothing was measured.
+fn measured(q: &Quantiles, value: f64) -> String {
+    if q.count == 0 { "-".to_owned() } else { ms(value) }
 }
 fn ms(value: f64) -> String {
     if value < 10.0 { format!("{value:.2}") } else { format!("{value:.1}") }
@@ -212,26 +248,41 @@ impl fmt::Display for Report {
             Mode::Lockstep => "lockstep",
         };
         writeln!(f, "{}: {} bundles ({} incomplete) in {:.2} s, {mode}", self.pipeline, self.bundles, self.incomplete, self.seconds)?;
-        head(f, "frames", &["captured", "used", "replaced", "late", "rejected", "in flight"])?;
-        for s in &self.sensors {
+        let counts = |list: &[u64]| list.iter().map(u64::to_string).collect::<Vec<_>>();
+        let frames = self.sensors.iter().map(|s| {
             let t = &s.tally;
-            row(f, s.sensor.name(), &[t.captured, t.used, t.replaced, t.late, t.rejected, t.in_flight].map(|n| n.to_string()))?;
-        }
+            (s.sensor.name().to_owned(), counts(&[t.captured, t.used, t.replaced, t.late, t.rejected, t.in_flight]))
+        });
+        table(f, "frames", &["captured", "used", "replaced", "late", "rejected", "in flight"], &frames.collect::<Vec<_>>())?;
         for s in &self.sensors {
             for (reason, n) in &s.tally.reasons {
                 writeln!(f, "    {}: {n} rejected: {reason}", s.sensor)?;
             }
         }
-        head(f, "edges", &["offered", "delivered", "replaced", "refused", "in flight", "peak", "wait p99"])?;
-        for e in &self.edges {
-            let counts = [e.offered, e.delivered, e.replaced, e.refused, e.in_flight, e.peak_depth as u64].map(|n| n.to_string());
-            row(f, &format!("{} {}", e.edge, e.policy), &[&counts[..], &[ms(e.wait_ms.p99)]].concat())?;
-        }
-        head(f, "work (ms)", &["handled", "failed", "p50", "p95", "p99", "max", "jitter", "age p99", "Hz"])?;
-        for n in &self.nodes {
+        let edges = self.edges.iter().map(|e| {
+            let mut cells = counts(&[e.offered, e.delivered, e.replaced, e.refused, e.in_flight, e.peak_depth as u64]);
+            cells.push(measured(&e.wait_ms, e.wait_ms.p99));
+            (format!("{} {}", e.edge, e.policy), cells)
+        });
+        let heads = ["offered", "delivered", "replaced", "refused", "in flight", "peak", "wait p99 ms"];
+        table(f, "edges", &heads, &edges.collect::<Vec<_>>())?;
+        let work = self.nodes.iter().map(|n| {
             let q = &n.work_ms;
-            let times = [q.p50, q.p95, q.p99, q.max, n.jitter_ms.p50, n.age_ms.p99].map(ms);
-            row(f, &n.name, &[&[n.handled.to_string(), n.failed.to_string()][..], &times[..], &[format!("{:.1}", n.hz)]].concat())?;
+            let mut cells = counts(&[n.handled, n.failed]);
+            cells.extend([q.p50, q.p95, q.p99, q.max].map(|v| measured(q, v)));
+            cells.push(measured(&n.jitter_ms, n.jitter_ms.p50));
+            cells.extend([&n.age_ms, &n.skew_ms].map(|q| measured(q, q.p99)));
+            cells.push(format!("{:.1}", n.hz));
+            (n.name.clone(), cells)
+        });
+        let heads = ["handled", "failed", "p50 ms", "p95 ms", "p99 ms", "max ms", "jitter ms", "age p99 ms", "skew p99 ms", "Hz"];
+        table(f, "work", &heads, &work.collect::<Vec<_>>())?;
+        if !self.budgets.is_empty() {
+            let budgets = self.budgets.iter().map(|b| {
+                let verdict = if b.kept { "kept" } else { "broken" };
+                (format!("{} {}", b.node, b.what), vec![b.promised.to_string(), ms(b.found), verdict.to_owned()])
+            });
+            table(f, "budgets", &["promised", "found", ""], &budgets.collect::<Vec<_>>())?;
         }
         for (name, p) in &self.pools {
             writeln!(f, "  pool {name}: {} in use, peak {}, {} taken, {} allocated", p.in_use, p.peak, p.taken, p.misses)?;

@@ -254,7 +254,8 @@ impl Pipeline {
         let tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);
         let sensor = |id: SensorId| SensorReport { sensor: id, tally: tallies.get(&id).cloned().unwrap_or_default() };
         let nodes: Vec<NodeReport> = board.nodes.iter().map(|n| NodeReport::of(&n.stats, n.weights.clone())).collect();
-        let problems = nodes.iter().zip(&board.nodes).flat_map(|(r, n)| r.problems(&n.budget)).collect();
+        let judged: Vec<_> = nodes.iter().zip(&board.nodes).map(|(r, n)| r.budgets(&n.budget)).collect();
+        let problems = nodes.iter().zip(&judged).flat_map(|(r, budgets)| r.problems(budgets)).collect();
         let report = Report {
             version: 1,
             pipeline: self.name.clone(),
@@ -265,6 +266,7 @@ impl Pipeline {
             sensors: layout.sensors.iter().map(|s| sensor(s.id)).collect(),
             edges: board.edges.iter().map(|e| EdgeReport::of(e)).collect(),
             nodes,
+            budgets: judged.concat(),
             pools,
             adds_up: false,
             lost: 0,

@@ -3,7 +3,7 @@
 //! A panic inside a source, stage or sink is caught here, named and counted like any error. *Invariant*: whatever ends a
 //! loop, its outgoing edges are dropped, so the end travels downstream and every sink is finished.
 
-use super::align::{Aligner, Tally};
+use super::align::{Aligner, Gap, Tally};
 use super::edge::{Inlet, LOOK, Received, Sender, Sent};
 use super::health::{NodeStats, OnError};
 use super::intake::{Intake, Parcel, Taken, Token};
@@ -58,15 +58,16 @@ impl SourceThread {
             self.stats.end(since);
             match reading {
                 Ok(Reading::End) => break,
-                Ok(Reading::Rejected { sensor, reason }) => tally(&self.tallies, sensor, |t| {
-                    t.captured += 1;
-                    t.reject(&reason);
-                }),
+                Ok(Reading::Rejected { sensor, at, reason }) => {
+                    let at = at.map(|at| self.shifted(at, &mut shift)).filter(|at| newest.get(&sensor).is_none_or(|last| last < at));
+                    tally(&self.tallies, sensor, |t| {
+                        t.captured += 1;
+                        t.reject(&reason);
+                        t.gaps.extend(at.map(|at| Gap { at, after: t.captured - t.rejected }));
+                    });
+                }
                 Ok(Reading::Frame(mut frame)) => {
-                    if let Some(start) = self.start_at {
-                        let shift = *shift.get_or_insert(start.nanos().saturating_sub(frame.captured.nanos()));
-                        frame.captured = SensorTime::from_nanos(frame.captured.nanos().saturating_add(shift));
-                    }
+                    frame.captured = self.shifted(frame.captured, &mut shift);
                     tally(&self.tallies, frame.sensor, |t| t.captured += 1);
                     let last = newest.entry(frame.sensor).or_insert(frame.captured);
                     if frame.captured < *last {
@@ -91,6 +92,12 @@ impl SourceThread {
         }
         self.stats.done.store(true, Relaxed);
         self.source
+    }
+    /// The time as it is counted here: the first one becomes `start_at`, where that is given.
+    fn shifted(&self, at: SensorTime, shift: &mut Option<i64>) -> SensorTime {
+        let Some(start) = self.start_at else { return at };
+        let shift = *shift.get_or_insert(start.nanos().saturating_sub(at.nanos()));
+        SensorTime::from_nanos(at.nanos().saturating_add(shift))
     }
     fn wait_until(&self, due: HostTime) {
         loop {
@@ -127,6 +134,7 @@ impl AlignThread {
         let live = self.cx.mode == Mode::Live;
         let mut open = vec![true; self.inlets.len()];
         while !self.full(made) {
+            self.heed();
             while let Some(bundle) = (!self.full(made)).then(|| self.aligner.next(live.then(HostTime::now))).flatten() {
                 incomplete += u64::from(bundle.missing().next().is_some());
                 self.emit(made, bundle);
@@ -152,6 +160,13 @@ impl AlignThread {
             });
         }
         (made, incomplete)
+    }
+    /// Takes note of rejected frames of the reference. A source counts one before it sends the next frame, so nothing is passed by.
+    fn heed(&mut self) {
+        let reference = self.aligner.reference();
+        let gaps = self.tallies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&reference).map(|t| std::mem::take(&mut t.gaps));
+        let now = HostTime::now();
+        gaps.into_iter().flatten().for_each(|gap| self.aligner.lost(gap, now));
     }
     fn full(&self, made: u64) -> bool {
         self.limit.is_some_and(|limit| made >= limit)

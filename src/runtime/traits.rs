@@ -3,7 +3,7 @@
 //! The runtime gives each implementor a thread of its own, catches its panics and counts its errors; an implementor
 //! never spawns, never sleeps for pacing and never drops a packet in silence.
 
-use crate::types::{Calibration, Frame, Modality, OutcomeKind, Packet, Result, SensorId};
+use crate::types::{Calibration, Frame, Modality, OutcomeKind, Packet, Result, SensorId, SensorTime};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +41,8 @@ pub enum Reading {
     Rejected {
         /// Whose frame.
         sensor: SensorId,
+        /// When it was captured, where that is known: then frames of other sensors at that time need not be lost with it.
+        at: Option<SensorTime>,
         /// What was wanted, what was found, where; one line.
         reason: String,
     },

@@ -116,7 +116,7 @@ impl Sink for ConsoleSink {
     }
     fn accept(&mut self, packet: &Packet, _cx: &Cx) -> Result<()> {
         self.packets += 1;
-        for (sensor, _) in packet.bundle.presence.iter().filter(|(_, p)| *p == Presence::Missing) {
+        for (sensor, _) in packet.bundle.presence.iter().filter(|(_, p)| matches!(p, Presence::Missing | Presence::Rejected)) {
             *self.missing.entry(sensor.name()).or_default() += 1;
         }
         let now = HostTime::now();

@@ -156,8 +156,14 @@ impl ResultsSink {
                 let exact = images && map.layers.len() <= 16;
                 let bytes = || map.cells().iter().flat_map(bits).collect::<Vec<u8>>();
                 let cells = exact.then(|| place.png("map_cells", map.ny, map.nx, &bytes(), Colour::L16)).transpose()?;
+                // Probabilities in 65535ths, one layer below the other.
+                let levels = |p: &f32| num::level16(*p * 65535.0).to_ne_bytes();
+                let known = map.probabilities().filter(|_| images);
+                let bytes = known.map(|all| all.iter().flat_map(levels).collect::<Vec<u8>>());
+                let height = map.nx * map.layers.len();
+                let probabilities = bytes.map(|b| place.png("map_probabilities", map.ny, height, &b, Colour::L16)).transpose()?;
                 json!({ "kind": "map", "layers": map.layers, "origin": map.origin, "cell": map.cell, "size": [map.nx, map.ny],
-                    "file": file, "cells": cells })
+                    "file": file, "cells": cells, "probabilities": probabilities })
             }
             Outcome::Trajectory(path) => json!({ "kind": "trajectory", "points": path.points, "times": path.times }),
             Outcome::Matches(pairs) => json!({ "kind": "matches", "pairs": pairs.as_ref() }),

@@ -70,16 +70,15 @@ impl Source for Fragments {
     }
     fn next(&mut self, _cx: &Cx) -> Result<Reading> {
         let Some((seq, path)) = self.files.next() else { return Ok(Reading::End) };
-        let sensor = self.sensor;
+        let (sensor, captured) = (self.sensor, stamp_at(seq, self.rate_hz));
         let piece = match self.reader.fragment(&path) {
             Ok(piece) => piece,
-            Err(e) => return Ok(Reading::Rejected { sensor, reason: e.to_string() }),
+            Err(e) => return Ok(Reading::Rejected { sensor, at: Some(captured), reason: e.to_string() }),
         };
         if piece.data().iter().skip(3).step_by(4).all(|alpha| *alpha == 0) {
             let reason = Error::mismatch("a piece with an opaque pixel", "none", path.display().to_string()).to_string();
-            return Ok(Reading::Rejected { sensor, reason });
+            return Ok(Reading::Rejected { sensor, at: Some(captured), reason });
         }
-        let captured = stamp_at(seq, self.rate_hz);
         let name = piece.name.clone();
         let (calibration, payload) = (Arc::clone(&self.calibration), Payload::Fragment(Arc::new(piece)));
         Ok(Reading::Frame(Frame::new(sensor, seq, captured, calibration, payload).named(name)))

@@ -7,7 +7,7 @@
 use super::picture::{PictureReader, list_pictures};
 use super::stamps::{checked_rate, stamp_at};
 use crate::runtime::{Cx, Reading, SensorInfo, Source};
-use crate::types::{Calibration, Error, Frame, Modality, Payload, PoolFill, Result, SensorId};
+use crate::types::{Calibration, Error, Frame, Modality, Payload, PoolFill, Result, SensorId, SensorTime};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -118,8 +118,8 @@ impl Half {
         let captured = stamp_at(seq, rate_hz);
         Reading::Frame(Frame::new(self.sensor, seq, captured, calibration, payload).named(name))
     }
-    fn rejected(&self, reason: String) -> Reading {
-        Reading::Rejected { sensor: self.sensor, reason }
+    fn rejected(&self, at: Option<SensorTime>, reason: String) -> Reading {
+        Reading::Rejected { sensor: self.sensor, at, reason }
     }
     fn info(&self, modality: Modality) -> SensorInfo {
         SensorInfo { id: self.sensor, modality, calibration: Arc::clone(&self.calibration) }
@@ -164,17 +164,18 @@ impl IrVisible {
         let sizes = vi.as_ref().ok().zip(ir.as_ref().ok()).map(|(v, i)| ([v.width(), v.height()], [i.width(), i.height()]));
         if let Some(([vw, vh], [iw, ih])) = sizes.filter(|(v, i)| v != i) {
             let reason = format!("wanted a pair of one size, found visible {vw}x{vh}, infrared {iw}x{ih} (`{}`)", pair.name);
-            self.pending.push_back(self.visible.rejected(reason.clone()));
-            self.pending.push_back(self.infrared.rejected(reason));
+            self.pending.push_back(self.visible.rejected(None, reason.clone()));
+            self.pending.push_back(self.infrared.rejected(None, reason));
             return;
         }
+        let at = Some(stamp_at(k as u64, self.rate_hz));
         self.pending.push_back(match vi {
             Ok(image) => self.visible.frame(k, &pair.name, self.rate_hz, Payload::Rgb(Arc::new(image))),
-            Err(e) => self.visible.rejected(e.to_string()),
+            Err(e) => self.visible.rejected(at, e.to_string()),
         });
         self.pending.push_back(match ir {
             Ok(image) => self.infrared.frame(k, &pair.name, self.rate_hz, Payload::Thermal(Arc::new(image))),
-            Err(e) => self.infrared.rejected(e.to_string()),
+            Err(e) => self.infrared.rejected(at, e.to_string()),
         });
     }
     /// A name without exactly one file in each folder.
@@ -185,7 +186,7 @@ impl IrVisible {
             for file in own {
                 let found = if files.is_empty() { "none".to_owned() } else { format!("{} against {}", own.len(), files.len()) };
                 let wanted = format!("one {} partner `{name}` in {}", other.sensor, other.folder.display());
-                self.pending.push_back(half.rejected(Error::mismatch(wanted, found, file.display().to_string()).to_string()));
+                self.pending.push_back(half.rejected(None, Error::mismatch(wanted, found, file.display().to_string()).to_string()));
             }
         }
     }

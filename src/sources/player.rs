@@ -112,12 +112,12 @@ impl Source for Player {
             return Ok(Reading::End);
         };
         if let Load::Refused(reason) = load {
-            return Ok(Reading::Rejected { sensor, reason });
+            return Ok(Reading::Rejected { sensor, at: Some(at), reason });
         }
         let last = self.given.get(&sensor).copied();
         if let Some((_, before)) = last.filter(|(_, before)| *before >= at) {
             let reason = format!("wanted a stamp after {} ns, found {} ns ({sensor})", before.nanos(), at.nanos());
-            return Ok(Reading::Rejected { sensor, reason });
+            return Ok(Reading::Rejected { sensor, at: None, reason });
         }
         let name = load.name();
         match self.load(load) {
@@ -126,7 +126,7 @@ impl Source for Player {
                 self.given.insert(sensor, (seq + 1, at));
                 Ok(Reading::Frame(Frame { name, ..Frame::new(sensor, seq, at, calibration, payload) }))
             }
-            Err(reason) => Ok(Reading::Rejected { sensor, reason: reason.to_string() }),
+            Err(reason) => Ok(Reading::Rejected { sensor, at: Some(at), reason: reason.to_string() }),
         }
     }
     fn pools(&self) -> Vec<(String, PoolFill)> {

@@ -8,7 +8,7 @@ use crate::formats::recording::{
     BundleRecord, CALIBRATIONS, Channel, Found, FrameRecord, PROFILE, Pools, Record, SENSORS, Schema, Step, Stream, decode_as,
 };
 use crate::runtime::{Cx, Reading, SensorInfo, Source};
-use crate::types::{Calibration, Error, Frame, PoolFill, Result, SensorId, SensorTime, nearest};
+use crate::types::{Calibration, Error, Frame, PoolFill, Presence, Result, SensorId, SensorTime, nearest};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -102,7 +102,7 @@ fn head(path: &Path, stream: &mut Stream<BufReader<File>>, visit: &mut dyn FnMut
 struct Desk {
     sensors: Vec<SensorInfo>,
     calibrations: BTreeMap<(SensorId, u32), Arc<Calibration>>,
-    rejected: VecDeque<(SensorId, String)>,
+    rejected: VecDeque<(SensorId, Option<SensorTime>, String)>,
     held: BinaryHeap<Reverse<Held>>,
     count: u64,
     /// Frames up to here may go: nothing earlier will come.
@@ -189,6 +189,11 @@ impl Desk {
             (Ok(Record::Bundle(bundle)), _) => {
                 self.skew = self.skew.max(Duration::from_nanos(bundle.skew));
                 self.due = self.due.max(Some(bundle.at.before(self.skew)));
+                // What was rejected then makes its bundle again.
+                let played = |id: &SensorId| self.sensors.iter().any(|s| s.id == *id);
+                let rejected = bundle.missing.iter().filter(|(id, p)| *p == Presence::Rejected && played(id));
+                let gaps = rejected.map(|(id, _)| (*id, Some(bundle.at), "rejected when it was recorded".to_owned()));
+                self.rejected.extend(gaps);
             }
             (Ok(_), _) => {}
             (Err(e), sensor) => self.reject(sensor, e.to_string()),
@@ -208,12 +213,12 @@ impl Desk {
     fn reject(&mut self, sensor: Option<SensorId>, reason: String) {
         let sensor = sensor.filter(|s| self.sensors.iter().any(|i| i.id == *s));
         let sensor = sensor.or_else(|| self.sensors.first().map(|s| s.id)).unwrap_or_else(|| SensorId::new("recording"));
-        self.rejected.push_back((sensor, reason));
+        self.rejected.push_back((sensor, None, reason));
     }
     /// The next reading whose turn it is.
     fn next(&mut self, ended: bool) -> Option<Reading> {
-        if let Some((sensor, reason)) = self.rejected.pop_front() {
-            return Some(Reading::Rejected { sensor, reason });
+        if let Some((sensor, at, reason)) = self.rejected.pop_front() {
+            return Some(Reading::Rejected { sensor, at, reason });
         }
         let first = self.held.peek().map(|Reverse(h)| h.turn.0)?;
         let may = ended || self.held.len() > MOST_HELD || self.due.is_some_and(|due| first <= due);

@@ -202,7 +202,7 @@ impl Line {
             Err(e) => e.to_string(),
         };
         self.seq += 1;
-        Reading::Rejected { sensor: self.sensor, reason }
+        Reading::Rejected { sensor: self.sensor, at: Some(captured), reason }
     }
     fn info(&self) -> SensorInfo {
         SensorInfo { id: self.sensor, modality: self.modality, calibration: Arc::clone(&self.calibration) }
@@ -216,7 +216,7 @@ impl Source for Rgbd {
     fn next(&mut self, _cx: &Cx) -> Result<Reading> {
         let Some((at, item)) = self.items.next() else { return Ok(Reading::End) };
         Ok(match item {
-            Item::Rejected(sensor, reason) => Reading::Rejected { sensor, reason },
+            Item::Rejected(sensor, reason) => Reading::Rejected { sensor, at: None, reason },
             Item::Colour(path) => {
                 let image = self.reader.rgb(&path).map(|i| (i.width(), i.height(), Payload::Rgb(Arc::new(i))));
                 self.colour.picture(at, &path, image)
@@ -228,7 +228,7 @@ impl Source for Rgbd {
             }
             Item::Ego(state) => match self.ego.as_mut() {
                 Some(line) => line.frame(at, None, Payload::Ego(state)),
-                None => Reading::Rejected { sensor: SensorId::new("ego"), reason: "no ground truth asked for".into() },
+                None => Reading::Rejected { sensor: SensorId::new("ego"), at: None, reason: "no ground truth asked for".into() },
             },
         })
     }

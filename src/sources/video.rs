@@ -160,7 +160,7 @@ impl VideoSource {
         if self.count.bad >= PATIENCE {
             return Err(Error::unavailable(&*self.place, format!("{PATIENCE} pictures in a row could not be read; the last: {reason}")));
         }
-        Ok(Reading::Rejected { sensor: self.sensor, reason })
+        Ok(Reading::Rejected { sensor: self.sensor, at: None, reason })
     }
     /// A file's last picture was read, or its next cannot be.
     fn stopped(&mut self) -> Reading {
@@ -170,7 +170,7 @@ impl VideoSource {
         // Containers round their counts; one picture less is an end like any other.
         if promised.is_finite() && promised > read + 1.0 {
             let reason = format!("wanted {promised} pictures, found {read} before the decoder stopped ({})", self.place);
-            return Reading::Rejected { sensor: self.sensor, reason };
+            return Reading::Rejected { sensor: self.sensor, at: None, reason };
         }
         Reading::End
     }

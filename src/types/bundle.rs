@@ -12,6 +12,8 @@ pub enum Presence {
     Ok,
     /// No frame within the window before the deadline.
     Missing,
+    /// There was one, and it could not be used: the report says why.
+    Rejected,
     /// The sensor's stream has ended.
     Ended,
 }
@@ -19,7 +21,7 @@ pub enum Presence {
 /// Frames of one instant, and what is missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bundle {
-    /// The reference frame's time.
+    /// The reference frame's time, also where that frame was rejected.
     pub at: SensorTime,
     /// Sorted by the order in which the pipeline names its sensors.
     pub frames: Vec<Frame>,

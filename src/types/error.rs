@@ -20,7 +20,7 @@ pub enum Error {
         place: String,
     },
     /// The operating system refused a file or socket.
-    #[error("cannot {action}: {cause} ({})", path.display())]
+    #[error("cannot {action}: {cause} ({})", one_line(path.display().to_string()))]
     Io {
         /// The verb that failed: "read", "create".
         action: &'static str,
@@ -58,21 +58,38 @@ pub enum Error {
 impl Error {
     /// Data that is not what its place demands.
     pub fn mismatch(wanted: impl Into<String>, found: impl Into<String>, place: impl Into<String>) -> Self {
-        Self::Mismatch { wanted: wanted.into(), found: found.into(), place: place.into() }
+        Self::Mismatch { wanted: one_line(wanted), found: one_line(found), place: one_line(place) }
     }
     /// A file operation that failed.
     pub fn io(action: &'static str, path: &Path, cause: impl std::fmt::Display) -> Self {
-        Self::Io { action, cause: cause.to_string(), path: path.to_owned() }
+        Self::Io { action, cause: one_line(cause.to_string()), path: path.to_owned() }
     }
     /// A thing that this build or machine lacks.
     pub fn unavailable(what: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Unavailable { what: what.into(), reason: reason.into() }
+        Self::Unavailable { what: one_line(what), reason: one_line(reason) }
     }
     /// The same error, with where it came up.
     #[must_use]
     pub fn at(self, context: impl Into<String>) -> Self {
-        Self::Context { context: context.into(), source: Box::new(self) }
+        Self::Context { context: one_line(context), source: Box::new(self) }
     }
+}
+
+/// Text as one line: an end of a line becomes a space, other control characters, which a terminal would obey, their escapes.
+pub fn one_line(text: impl Into<String>) -> String {
+    let text = text.into();
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => line.push(' '),
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line
 }
 
 /// The candidate nearest to `name` by edit distance, for "did you mean": at most a third of the letters may differ.
@@ -83,4 +100,16 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(d, c)| *d <= c.len().max(name.len()).div_ceil(3))
         .min()
         .map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_files_stays_on_one_line() {
+        let error = Error::mismatch("a token", "a\nb\u{1b}[31m", "x\r").at("sample\n7");
+        assert_eq!(error.to_string(), "sample 7: wanted a token, found a b\\u{1b}[31m (x )");
+        assert!(!Error::io("read", Path::new("a\nb"), "gone\nfor ever").to_string().contains('\n'));
+    }
 }

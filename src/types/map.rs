@@ -18,6 +18,8 @@ pub struct BevMap {
     /// Cells along y (left).
     pub ny: usize,
     cells: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probabilities: Option<Vec<f32>>,
 }
 
 impl BevMap {
@@ -31,11 +33,29 @@ impl BevMap {
             let found = format!("{} layers, {} cells of {cell} m for {nx} x {ny}", layers.len(), cells.len());
             return Err(Error::mismatch("at most 32 layers and nx * ny > 0 cells of positive side", found, "map"));
         }
-        Ok(Self { layers, origin, cell, nx, ny, cells })
+        Ok(Self { layers, origin, cell, nx, ny, cells, probabilities: None })
     }
     /// The cells, `[ix * ny + iy]`, bit `i` for layer `i`.
     pub fn cells(&self) -> &[u32] {
         &self.cells
+    }
+    /// The same, with the probabilities that the cells were set by: `[layer][ix * ny + iy]`, each in 0..=1.
+    ///
+    /// # Errors
+    /// Where there is another number of them, or one is outside of 0..=1.
+    pub fn with_probabilities(mut self, probabilities: Vec<f32>) -> Result<Self> {
+        let wanted = self.layers.len() * self.cells.len();
+        let outside = probabilities.iter().filter(|p| !(0.0..=1.0).contains(*p)).count();
+        if probabilities.len() != wanted || outside > 0 {
+            let found = format!("{}, {outside} of them outside", probabilities.len());
+            return Err(Error::mismatch(format!("{wanted} probabilities in 0..=1"), found, "map"));
+        }
+        self.probabilities = Some(probabilities);
+        Ok(self)
+    }
+    /// Probabilities `[layer][ix * ny + iy]`, where whoever made the map knew them.
+    pub fn probabilities(&self) -> Option<&[f32]> {
+        self.probabilities.as_deref()
     }
 }
 
@@ -59,4 +79,19 @@ pub struct FragmentMatch {
     pub transform: [[f64; 3]; 2],
     /// Confidence in 0..=1.
     pub score: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_takes_a_probability_for_each_layer_of_each_cell_and_no_other() {
+        let map = BevMap::new(Arc::new(vec!["a".into(), "b".into()]), [0.0; 2], 1.0, 1, 2, vec![1, 2]).unwrap();
+        assert_eq!(map.probabilities(), None);
+        for wrong in [vec![0.5; 3], vec![0.0, 0.5, 1.0, 1.1], vec![0.0, 0.5, 1.0, f32::NAN]] {
+            assert!(map.clone().with_probabilities(wrong).is_err());
+        }
+        assert_eq!(map.with_probabilities(vec![0.0, 0.5, 0.25, 1.0]).unwrap().probabilities().map(<[f32]>::len), Some(4));
+    }
 }

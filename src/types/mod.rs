@@ -24,7 +24,7 @@ mod time;
 pub use bundle::{Bundle, Presence};
 pub use calib::{Calibration, Distortion, Intrinsics};
 pub use cloud::{LidarPoint, PointCloud, RadarReturn, RadarScan};
-pub use error::{Error, Result, nearest};
+pub use error::{Error, Result, nearest, one_line};
 pub use frame::{Frame, Modality, Payload};
 pub use geometry::{Box3, FrameId, Pose};
 pub use id::SensorId;

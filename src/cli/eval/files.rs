@@ -89,11 +89,11 @@ pub(in crate::cli) fn encode_png(picture: &image::RgbImage) -> Result<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-/// A PNG file's bytes, of RGBA samples.
-pub(in crate::cli) fn encode_rgba(data: &[u8], width: usize, height: usize) -> Result<Vec<u8>> {
+/// A PNG file's bytes, of samples of a kind.
+pub(in crate::cli) fn encode(data: &[u8], width: usize, height: usize, kind: image::ExtendedColorType) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
-    image::ImageEncoder::write_image(encoder, data, num::u32(width), num::u32(height), image::ExtendedColorType::Rgba8)
+    image::ImageEncoder::write_image(encoder, data, num::u32(width), num::u32(height), kind)
         .map_err(|e| Error::unavailable("the picture", e.to_string()))?;
     Ok(bytes)
 }

@@ -18,6 +18,7 @@ use crate::formats::nuscenes::{
 use crate::sources::nuscenes::Root;
 use crate::types::{Error, Result};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -119,6 +120,11 @@ impl Loaded {
             file.check_samples(&wanted, !split.official, &results.display().to_string(), &mut faults);
         }
         settle(&faults, "results")?;
+        if truth.objects.is_empty() && !tables.annotations.rows().is_empty() {
+            let names: BTreeSet<&str> = tables.categories.rows().iter().map(|c| &*c.name).collect();
+            let names: Vec<&str> = names.into_iter().take(8).collect();
+            tracing::warn!("no annotated object of `{}` counts; the categories here are {}", split.name, names.join(", "));
+        }
         Ok(Self { tables, split, truth, file })
     }
 

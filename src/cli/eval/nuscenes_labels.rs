@@ -1,28 +1,21 @@
-//! `sensorium eval lidarseg`, `eval panoptic` and `eval map`: labels of points and of map cells against a nuScenes root.
+//! `sensorium eval lidarseg` and `eval panoptic`: labels of points against a nuScenes root.
 //!
 //! *In*: a root, a split, a folder of predictions. *Out*: the report, also written to `--output`. *Invariant*: every sample that is
 //! scored is named in an error of its own; counts do not depend on the number of threads.
 
-use super::files::{Progress, decode, read, write_whole};
+use super::files::{Progress, read, write_whole};
 use super::nuscenes::settle;
 use super::pretty;
 use crate::eval::nuscenes::lidarseg::{CLASSES, PointClasses, PointConfusion};
-use crate::eval::nuscenes::map_iou::{MAP_CLASSES, MapCounts};
 use crate::eval::nuscenes::panoptic::PanopticCounts;
 use crate::formats::npz;
-use crate::formats::nuscenes::map::{Patch, VectorMap};
 use crate::formats::nuscenes::splits::Split;
-use crate::formats::nuscenes::{Choice, Faults, Lidarseg, Panoptic, Tables, Token, check_links, global_from_sensor, yaw};
+use crate::formats::nuscenes::{Choice, Faults, Lidarseg, Panoptic, Tables, Token, check_links};
 use crate::sources::nuscenes::Root;
 use crate::types::{Error, Result};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Half the edge of the map window, metres, and its cells along an edge.
-pub(super) const MAP_HALF_M: f64 = 50.0;
-pub(super) const MAP_CELLS: usize = 200;
 
 /// Where the truth is.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,22 +54,8 @@ pub struct PanopticArgs {
     results: PathBuf,
 }
 
-/// `sensorium eval map`.
-#[derive(Debug, Clone, clap::Args)]
-pub struct MapArgs {
-    #[command(flatten)]
-    place: Place,
-    /// Folder of predictions, one `SAMPLE_TOKEN.png` each: 200 x 1200 grey, six classes one below the other, value / 255 is the
-    /// probability, rows along LiDAR x
-    #[arg(long, value_name = "DIR")]
-    results: PathBuf,
-    /// Score only the samples that have a prediction
-    #[arg(long)]
-    given: bool,
-}
-
 impl Place {
-    fn load(&self) -> Result<(Root, Tables, Split)> {
+    pub(super) fn load(&self) -> Result<(Root, Tables, Split)> {
         let root = Root::open(&self.root, self.version.as_deref())?;
         let split = root.split(&self.split)?;
         let mut faults = Faults::default();
@@ -93,7 +72,7 @@ impl Place {
 }
 
 /// Rows of the split's samples.
-fn samples(tables: &Tables, split: &Split) -> Result<Vec<usize>> {
+pub(super) fn samples(tables: &Tables, split: &Split) -> Result<Vec<usize>> {
     let in_split = |scene: &Token| tables.scenes.get(scene).is_some_and(|s| split.scenes.contains(&*s.name));
     let rows: Vec<usize> = tables.samples.rows().iter().enumerate().filter(|(_, s)| in_split(&s.scene_token)).map(|(row, _)| row).collect();
     if rows.is_empty() {
@@ -205,100 +184,6 @@ pub(super) fn panoptic_table(report: &Value) -> String {
     text + &format!("PQ dagger {:.4}\n", dagger.unwrap_or(f64::NAN))
 }
 
-impl MapArgs {
-    /// Runs the command; the report is also in the output file.
-    ///
-    /// # Errors
-    /// Where root, split, a map or a prediction cannot be read or is not what it must be, or nothing can be written.
-    pub fn run(&self) -> Result<Value> {
-        let (root, tables, split) = self.place.load()?;
-        let mut rows = samples(&tables, &split)?;
-        let path = |row: usize| tables.samples.rows().get(row).map(|s| self.results.join(format!("{}.png", s.token)));
-        if self.given {
-            rows.retain(|row| path(*row).is_some_and(|p| p.is_file()));
-        }
-        let mut maps: BTreeMap<&str, VectorMap> = BTreeMap::new();
-        for row in &rows {
-            let location = location(&tables, *row)?;
-            if !maps.contains_key(location) {
-                let mut faults = Faults::default();
-                let name = format!("maps/expansion/{location}.json");
-                maps.insert(location, VectorMap::read(&root.bytes(&name)?, &name, &mut faults));
-                settle(&faults, location)?;
-            }
-        }
-        let progress = Progress::new("counting", rows.len());
-        let counted: Vec<Result<MapCounts>> = rows
-            .par_iter()
-            .map(|row| {
-                progress.step();
-                let predicted = path(*row).ok_or_else(|| Error::mismatch("a sample", "none", format!("row {row}")))?;
-                let map = maps.get(location(&tables, *row)?);
-                let map = map.ok_or_else(|| Error::mismatch("a map", "none", predicted.display().to_string()))?;
-                count_cells(map, &patch(&tables, *row)?, &predicted)
-            })
-            .collect();
-        let mut total = MapCounts::default();
-        for counts in counted {
-            total.merge(&counts?);
-        }
-        let mut report = json!({ "version": 1, "kind": "map", "split": split.name, "samples": rows.len() });
-        if let (Some(report), Value::Object(summary)) = (report.as_object_mut(), total.summary()) {
-            report.extend(summary);
-        }
-        write_whole(&self.place.output, pretty(&report).as_bytes())?;
-        Ok(report)
-    }
-}
-
-pub(super) fn location(tables: &Tables, row: usize) -> Result<&str> {
-    let scene = tables.samples.rows().get(row).and_then(|s| tables.scenes.get(&s.scene_token));
-    let log = scene.and_then(|s| tables.logs.get(&s.log_token));
-    log.map(|l| &*l.location).ok_or_else(|| Error::mismatch("a log with a location", "none", format!("sample row {row}")))
-}
-
-/// The window around the LiDAR, turned by the direction of its x axis.
-pub(super) fn patch(tables: &Tables, row: usize) -> Result<Patch> {
-    let key = tables.key_frame(row, "LIDAR_TOP").ok_or_else(|| Error::mismatch("a LIDAR_TOP key frame", "none", "MissingKeyFrame"))?;
-    let pose = global_from_sensor(tables, key)?;
-    let centre = [pose.translation.x, pose.translation.y];
-    // The reference goes by degrees, and a line's last cell may hang on the last bit of its angle.
-    let degrees = yaw(&pose.rotation) / std::f64::consts::PI * 180.0;
-    Ok(Patch { centre, size: [2.0 * MAP_HALF_M; 2], angle: degrees * std::f64::consts::PI / 180.0, canvas: [MAP_CELLS; 2] })
-}
-
-fn count_cells(map: &VectorMap, patch: &Patch, predicted: &Path) -> Result<MapCounts> {
-    let picture = decode(&read(predicted)?, predicted)?.to_luma8();
-    let (width, height) = (crate::types::num::usize(picture.width()), crate::types::num::usize(picture.height()));
-    if (width, height) != (MAP_CELLS, MAP_CELLS * MAP_CLASSES.len()) {
-        let wanted = format!("{MAP_CELLS}x{} cells", MAP_CELLS * MAP_CLASSES.len());
-        return Err(Error::mismatch(wanted, format!("{width}x{height}"), predicted.display().to_string()));
-    }
-    let mut counts = MapCounts::default();
-    for (class, cells) in picture.as_raw().chunks_exact(MAP_CELLS * MAP_CELLS).enumerate() {
-        counts.add(class, cells.iter().map(|v| f32::from(*v) / 255.0), true_cells(map, patch, class).into_iter());
-    }
-    Ok(counts)
-}
-
-/// Layers that make a class.
-pub(super) fn layers_of(class: usize) -> &'static [&'static str] {
-    const DIVIDERS: [&str; 2] = ["road_divider", "lane_divider"];
-    match MAP_CLASSES.get(class) {
-        Some(&"divider") => &DIVIDERS,
-        Some(name) => std::slice::from_ref(name),
-        None => &[],
-    }
-}
-
-/// The true cells of a class, rows along LiDAR x.
-pub(super) fn true_cells(map: &VectorMap, patch: &Patch, class: usize) -> Vec<bool> {
-    let masks: Vec<Vec<u8>> = layers_of(class).iter().map(|layer| map.mask(layer, patch)).collect();
-    let set = |at: usize| masks.iter().any(|m| m.get(at) == Some(&1));
-    // The mask's rows run along LiDAR y.
-    (0..MAP_CELLS * MAP_CELLS).map(|at| set(at % MAP_CELLS * MAP_CELLS + at / MAP_CELLS)).collect()
-}
-
 /// A point label report as a table for people.
 pub(super) fn lidarseg_table(report: &Value) -> String {
     let line = |name: &str, value: Option<&Value>| {
@@ -308,19 +193,4 @@ pub(super) fn lidarseg_table(report: &Value) -> String {
     let classes = report.get("iou_per_class");
     text.extend(CLASSES.iter().skip(1).map(|c| line(c, classes.and_then(|m| m.get(*c)))));
     text
-}
-
-/// A map report as a table for people.
-pub(super) fn map_table(report: &Value) -> String {
-    let number = |key: &str| report.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    let mut text = format!("{:<16} {:>7}", "", "max");
-    let thresholds = ["0.35", "0.40", "0.45", "0.50", "0.55", "0.60", "0.65"];
-    text.extend(thresholds.iter().map(|t| format!(" {t:>7}")));
-    text.push('\n');
-    for class in MAP_CLASSES {
-        text.push_str(&format!("{class:<16} {:>7.4}", number(&format!("map/{class}/iou@max"))));
-        text.extend(thresholds.iter().map(|t| format!(" {:>7.4}", number(&format!("map/{class}/iou@{t}")))));
-        text.push('\n');
-    }
-    text + &format!("{:<16} {:>7.4}\n", "mean", number("map/mean/iou@max"))
 }

@@ -23,6 +23,8 @@ use std::path::Path;
 
 /// Width of the pictures on the page.
 const PICTURE: u32 = 480;
+/// Units of the errors, in their order.
+const ERROR_UNITS: [&str; 5] = [", m", "", ", rad", ", m/s", ""];
 const GREEN: Rgb<u8> = Rgb([40, 200, 120]);
 const ORANGE: Rgb<u8> = Rgb([255, 165, 40]);
 const RED: Rgb<u8> = Rgb([255, 40, 70]);
@@ -35,10 +37,12 @@ h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:36px 0 10px}p{margin:4
 .card b{display:block;font-size:27px;font-variant-numeric:tabular-nums}.card span{color:#5a616e;font-size:13px}\
 table{border-collapse:collapse;background:#fff;border-radius:10px;overflow:hidden;box-shadow:0 1px 3px #0002}\
 td,th{padding:5px 12px;text-align:right;font-variant-numeric:tabular-nums;border-bottom:1px solid #eceef2}td{white-space:nowrap}td:first-child,th:first-child{text-align:left}\
-th{background:#eef0f4;font-weight:600}.bar{display:inline-block;height:9px;background:#2a6db0;border-radius:3px;margin-right:8px}\
+th{background:#eef0f4;font-weight:600}.track{display:inline-block;width:90px;height:9px;background:#eef0f4;border-radius:3px;margin-right:10px;text-align:left;line-height:0}\
+.bar{display:inline-block;height:9px;background:#2a6db0;border-radius:3px}.wide{overflow-x:auto}.wide table{font-size:13px}.wide td,.wide th{padding:5px 8px}.wide .track{width:60px}\
 figure{margin:0;background:#fff;border-radius:10px;padding:8px;box-shadow:0 1px 3px #0002;overflow-x:auto}figure img{width:100%;min-width:900px}\
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:14px}.flaw{background:#fff;border-radius:10px;overflow:hidden;box-shadow:0 1px 3px #0002}\
 .flaw img{width:100%;display:block;aspect-ratio:16/9;object-fit:cover;background:#ddd}.flaw div{padding:8px 12px;font-size:13px}.flaw b{font-size:14px}\
+.flaw .none{aspect-ratio:16/9;display:grid;place-items:center;background:#e6e9ee;color:#5a616e;font-size:13px;padding:0 20px;text-align:center}\
 .key i{display:inline-block;width:14px;height:4px;margin:0 5px 3px 14px}select{font:inherit;padding:3px 8px}details summary{cursor:pointer;color:#2a6db0}";
 
 /// Writes the page and its files into `folder`; the break-downs come back.
@@ -60,17 +64,14 @@ pub(super) fn write(
     write_whole(&folder.join("errors.svg"), plots::errors(metrics)?.as_bytes())?;
     let flaws = worst(&loaded.tables, &loaded.truth, matches, most);
     let progress = Progress::new("drawing", flaws.len());
-    let drawn: Vec<Result<Option<String>>> = (flaws.par_iter().enumerate())
+    let drawn: Vec<Result<Drawn>> = (flaws.par_iter().enumerate())
         .map(|(at, flaw)| {
             progress.step();
             let name = format!("pictures/{at:03}.jpg");
             match picture(root, loaded, flaw) {
-                Some(Ok(bytes)) => write_whole(&folder.join(&name), &bytes).map(|()| Some(name)),
-                Some(Err(e)) => {
-                    tracing::debug!("{e}");
-                    Ok(None)
-                }
-                None => Ok(None),
+                Some((camera, Ok(bytes))) => write_whole(&folder.join(&name), &bytes).map(|()| Drawn::Picture(name, camera)),
+                Some((_, Err(e))) => Ok(Drawn::Unreadable(e.to_string())),
+                None => Ok(Drawn::Nowhere),
             }
         })
         .collect();
@@ -124,16 +125,13 @@ fn head(page: &mut String, loaded: &Loaded, metrics: &Detection) {
 
 fn class_table(page: &mut String, metrics: &Detection) {
     page.push_str("<h2>By class</h2><table><tr><th>class</th><th>AP</th><th>0.5 m</th><th>1 m</th><th>2 m</th><th>4 m</th>");
-    page.push_str("<th>trans, m</th><th>scale</th><th>orient, rad</th><th>vel, m/s</th><th>attr</th></tr>");
+    for (error, unit) in ERRORS.iter().zip(ERROR_UNITS) {
+        let _ = write!(page, "<th>{}{unit}</th>", error.trim_end_matches("_err"));
+    }
+    page.push_str("</tr>");
     for class in &metrics.classes {
         let ap = class.mean_precision();
-        let _ = write!(
-            page,
-            "<tr><td>{}</td><td><span class=\"bar\" style=\"width:{:.0}px\"></span>{}</td>",
-            class.name,
-            ap * 90.0,
-            number(ap)
-        );
+        let _ = write!(page, "<tr><td>{}</td><td>{}{}</td>", class.name, bar(ap), number(ap));
         for value in class.precisions.iter().chain(&class.errors) {
             let _ = write!(page, "<td>{}</td>", number(*value));
         }
@@ -143,9 +141,9 @@ fn class_table(page: &mut String, metrics: &Detection) {
 }
 
 fn part_table(page: &mut String, title: &str, parts: &[Part]) {
-    let _ = write!(page, "<h2>{title}</h2><table><tr><th></th><th>objects</th><th>mAP of its classes</th>");
-    for error in ERRORS {
-        let _ = write!(page, "<th>{}</th>", error.trim_end_matches("_err"));
+    let _ = write!(page, "<h2>{title}</h2><div class=\"wide\"><table><tr><th></th><th>objects</th><th>mAP of its classes</th>");
+    for (error, unit) in ERRORS.iter().zip(ERROR_UNITS) {
+        let _ = write!(page, "<th>{}{unit}</th>", error.trim_end_matches("_err"));
     }
     for (name, _) in parts.first().map(|p| p.class_aps.as_slice()).unwrap_or_default() {
         let _ = write!(page, "<th>{}</th>", name.replace('_', " "));
@@ -154,10 +152,10 @@ fn part_table(page: &mut String, title: &str, parts: &[Part]) {
     for part in parts {
         let _ = write!(
             page,
-            "<tr><td>{}</td><td>{}</td><td><span class=\"bar\" style=\"width:{:.0}px\"></span>{}</td>",
+            "<tr><td>{}</td><td>{}</td><td>{}{}</td>",
             escape(&part.name),
             part.objects,
-            part.mean_ap.max(0.0) * 60.0,
+            bar(part.mean_ap),
             number(part.mean_ap)
         );
         for value in part.errors.iter().copied().chain(part.class_aps.iter().map(|(_, ap)| *ap)) {
@@ -165,10 +163,15 @@ fn part_table(page: &mut String, title: &str, parts: &[Part]) {
         }
         page.push_str("</tr>");
     }
-    page.push_str("</table>");
+    page.push_str("</table></div>");
 }
 
-fn gallery(page: &mut String, loaded: &Loaded, flaws: &[Flaw], drawn: &[Option<String>]) {
+/// A share of 0..=1 as a bar; an empty one where it is not known.
+fn bar(share: f64) -> String {
+    format!("<span class=\"track\"><span class=\"bar\" style=\"width:{:.0}%\"></span></span>", share.clamp(0.0, 1.0) * 100.0)
+}
+
+fn gallery(page: &mut String, loaded: &Loaded, flaws: &[Flaw], drawn: &[Drawn]) {
     let _ = write!(
         page,
         "<h2>Worst errors</h2><p class=\"key\">Boxes:<i style=\"background:#ff2846\"></i>the one that is meant\
@@ -194,14 +197,17 @@ fn gallery(page: &mut String, loaded: &Loaded, flaws: &[Flaw], drawn: &[Option<S
                 }
                 (FlawKind::Misplaced, None) => String::new(),
             };
-            let image = picture.as_ref().map_or_else(
-                || "<img alt=\"in no camera\">".to_owned(),
-                |p| format!("<a href=\"{p}\"><img loading=\"lazy\" alt=\"\" src=\"{p}\"></a>"),
-            );
+            let (image, camera) = match picture {
+                Drawn::Picture(p, camera) => {
+                    (format!("<a href=\"{p}\"><img loading=\"lazy\" alt=\"{camera}\" src=\"{p}\"></a>"), format!(", {camera}"))
+                }
+                Drawn::Nowhere => ("<div class=\"none\">in no camera as a whole</div>".to_owned(), String::new()),
+                Drawn::Unreadable(reason) => (format!("<div class=\"none\">no picture: {}</div>", escape(reason)), String::new()),
+            };
             let token = frame.map(|f| f.token.to_string()).unwrap_or_default();
             let _ = write!(
                 page,
-                "<div class=\"flaw\" data-c=\"{0}\">{image}<div><b>{0}</b>, {1:.1} m away: {what}<br>{2}, sample {3}</div></div>",
+                "<div class=\"flaw\" data-c=\"{0}\">{image}<div><b>{0}</b>, {1:.1} m away{camera}<br>{what}<br>{2}, sample {3}</div></div>",
                 flaw.class,
                 distance,
                 escape(scene),
@@ -222,8 +228,18 @@ fn solid(loaded: &Loaded, flaw: &Flaw) -> Option<Solid> {
     Some(Solid { centre: object.translation, size: object.size, yaw: object.yaw })
 }
 
-/// A cut-out of the camera that sees the flaw best; `None` where none does.
-fn picture(root: &Root, loaded: &Loaded, flaw: &Flaw) -> Option<Result<Vec<u8>>> {
+/// What there is to see of a flaw.
+enum Drawn {
+    /// File and camera.
+    Picture(String, String),
+    /// No camera has it whole in front of it.
+    Nowhere,
+    /// Why the camera's picture could not be drawn.
+    Unreadable(String),
+}
+
+/// Camera and cut-out of the one that sees the flaw best; `None` where none does.
+fn picture(root: &Root, loaded: &Loaded, flaw: &Flaw) -> Option<(String, Result<Vec<u8>>)> {
     let meant = solid(loaded, flaw)?;
     let frame = loaded.truth.frame_at(flaw.frame)?;
     let cameras = Camera::all(&loaded.tables, loaded.tables.samples.row(&frame.token)?);
@@ -231,7 +247,7 @@ fn picture(root: &Root, loaded: &Loaded, flaw: &Flaw) -> Option<Result<Vec<u8>>>
     let path = root.path(&camera.data.filename).ok()?;
     let mut picture = match read(&path).and_then(|bytes| decode(&bytes, &path)) {
         Ok(picture) => picture.to_rgb8(),
-        Err(e) => return Some(Err(e)),
+        Err(e) => return Some((camera.channel.to_owned(), Err(e))),
     };
     let others = loaded.truth.objects.get(frame.objects.clone()).unwrap_or_default();
     let others = (num::u32(frame.objects.start)..).zip(others).filter(|(at, _)| flaw.found.is_some() || flaw.object != Some(*at));
@@ -246,7 +262,7 @@ fn picture(root: &Root, loaded: &Loaded, flaw: &Flaw) -> Option<Result<Vec<u8>>>
         wire(&mut picture, camera, &Solid { centre: found.translation, size: found.size, yaw: found.yaw }, ORANGE, false);
     }
     wire(&mut picture, camera, &meant, RED, true);
-    Some(cut_out(picture, camera, &meant))
+    Some((camera.channel.to_owned(), cut_out(picture, camera, &meant)))
 }
 
 /// The edges of a box, and a cross on its front.

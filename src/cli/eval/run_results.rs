@@ -13,11 +13,20 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-/// The map layers of a sample, as the sink wrote them.
+/// The map layers of a sample, as the sink wrote them: 16-bit pictures, rows along x, columns along y.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::cli) enum MapCells {
+    /// Probabilities in 65535ths, one layer below the other.
+    Probabilities(PathBuf),
+    /// Bit `i` of a cell for layer `i`.
+    Bits(PathBuf),
+}
+
+/// Cells, and where they lie.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::cli) struct MapFile {
-    /// 16-bit picture: row along x, column along y, bit `i` for layer `i`.
-    pub(in crate::cli) file: PathBuf,
+    /// The picture.
+    pub(in crate::cli) cells: MapCells,
     /// Names of the layers.
     pub(in crate::cli) layers: Vec<String>,
     /// Low corner, metres, vehicle frame.
@@ -112,11 +121,13 @@ impl RunResults {
                 let numbers = |key: &str| outcome.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_f64);
                 let origin: Vec<f64> = numbers("origin").collect();
                 let layers = outcome.get("layers").and_then(Value::as_array).into_iter().flatten();
-                let map = text("cells").zip(origin.first_chunk::<2>()).zip(outcome.get("cell").and_then(Value::as_f64));
-                if let Some(((file, origin), cell)) = map {
-                    let file = path.parent().unwrap_or_else(|| Path::new(".")).join(file);
+                let beside = |file: &str| path.parent().unwrap_or_else(|| Path::new(".")).join(file);
+                let probabilities = text("probabilities").map(|file| MapCells::Probabilities(beside(file)));
+                let cells = probabilities.or_else(|| text("cells").map(|file| MapCells::Bits(beside(file))));
+                let map = cells.zip(origin.first_chunk::<2>()).zip(outcome.get("cell").and_then(Value::as_f64));
+                if let Some(((cells, origin), cell)) = map {
                     let layers = layers.filter_map(Value::as_str).map(str::to_owned).collect();
-                    self.maps.insert(sample.clone(), MapFile { file, layers, origin: *origin, cell });
+                    self.maps.insert(sample.clone(), MapFile { cells, layers, origin: *origin, cell });
                 }
             }
             _ => {}

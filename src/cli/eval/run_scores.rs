@@ -4,27 +4,22 @@
 //! scored are the files that are left behind: `sensorium eval` and the public devkit give the same numbers for them. A sample that the
 //! run did not reach counts as one without boxes, and is said to be missing.
 
-use super::files::{Progress, decode, read, write_whole};
+use super::files::write_whole;
 use super::nuscenes::{Loaded, detection_table, matched, settle, tracking_table};
-use super::nuscenes_labels::{MAP_CELLS, MAP_HALF_M, layers_of, location, map_table, patch, true_cells};
-use super::run_results::{MapFile, RunResults};
-use super::{nuscenes_report, pretty};
+use super::nuscenes_map::{location, map_file, map_table, picture_of, score};
+use super::run_results::{MapCells, RunResults};
+use super::{nuscenes_report, pretty, run_map};
 use crate::config::{Evaluate, Plan};
 use crate::eval::nuscenes::detection::Detection;
-use crate::eval::nuscenes::map_iou::{MAP_CLASSES, MapCounts};
 use crate::eval::nuscenes::predictions::Predictions;
 use crate::eval::nuscenes::submit;
 use crate::eval::nuscenes::tracking::Tracking;
-use crate::formats::nuscenes::map::VectorMap;
 use crate::formats::nuscenes::splits::Split;
-use crate::formats::nuscenes::{Choice, Faults, ResultBox, ResultKind, Scene, Tables, Token, check_links, motion};
+use crate::formats::nuscenes::{Choice, Faults, ResultBox, ResultKind, Scene, Tables, Token, check_links};
 use crate::sources::NuscenesConfig;
 use crate::sources::nuscenes::Root;
-use crate::types::{Error, FrameId, Result, num};
-use nalgebra::Point3;
-use rayon::prelude::*;
+use crate::types::Result;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -87,7 +82,7 @@ pub(in crate::cli) fn table(report: &Value) -> String {
 
 impl<'p> Task<'p> {
     fn new(evaluate: &'p Evaluate, source: &NuscenesConfig, results: &Path, run_dir: &Path) -> Result<Self> {
-        let root = Root::open(&source.root, Some(&source.version))?;
+        let root = Root::open(&source.root, source.version.as_deref())?;
         let named = evaluate.split.as_ref().or(source.split.as_ref().filter(|_| source.scene.is_none()));
         let mut faults = Faults::default();
         let split = match named {
@@ -178,70 +173,34 @@ impl<'p> Task<'p> {
 
     fn map(&self, stage: &str) -> Result<Value> {
         let (found, missing) = self.found(stage)?;
-        let mut maps: BTreeMap<&str, VectorMap> = BTreeMap::new();
         for (row, _) in &self.samples {
-            let location = location(&self.tables, *row)?;
-            let name = format!("maps/expansion/{location}.json");
+            let name = map_file(location(&self.tables, *row)?);
             if !self.root.path(&name)?.is_file() {
                 return Ok(json!({ "skipped": format!("the root has no {name}") }));
-            }
-            if !maps.contains_key(location) {
-                let mut faults = Faults::default();
-                maps.insert(location, VectorMap::read(&self.root.bytes(&name)?, &name, &mut faults));
-                settle(&faults, location)?;
             }
         }
         if found.maps.is_empty() {
             return Ok(json!({ "skipped": format!("stage `{stage}` gave no map layers") }));
         }
-        let progress = Progress::new("counting map cells", self.samples.len());
-        let counted: Vec<Result<MapCounts>> = self
-            .samples
-            .par_iter()
-            .map(|(row, token)| {
-                progress.step();
-                let map = maps.get(location(&self.tables, *row)?).ok_or_else(|| Error::mismatch("a map", "none", token.to_string()))?;
-                self.cells(map, *row, found.maps.get(token))
-            })
-            .collect();
-        let mut total = MapCounts::default();
-        for counts in counted {
-            total.merge(&counts?);
+        // Predictions as `eval map` reads them: what is scored is what is left behind.
+        let folder = self.folder.join("map");
+        let rows: Vec<usize> = self.samples.iter().map(|(row, _)| *row).collect();
+        let total = score(&self.root, &self.tables, &rows, |row| {
+            let token = self.tables.samples.rows().get(row).map(|s| &s.token);
+            let levels = run_map::on_lidar_grid(&self.tables, row, token.and_then(|t| found.maps.get(t)))?;
+            let name = token.map(|t| format!("{t}.png")).unwrap_or_default();
+            write_whole(&folder.join(name), &picture_of(&levels)?)?;
+            Ok(levels)
+        })?;
+        let mut more = json!({ "samples_without_results": missing, "results": folder.display().to_string() });
+        if found.maps.values().any(|m| matches!(m.cells, MapCells::Bits(_)))
+            && let Some(more) = more.as_object_mut()
+        {
+            more.insert("note".into(), json!("cells are set or not, by the stage: all thresholds are its own"));
         }
-        let more = json!({ "samples_without_results": missing, "note": "cells are set or not, at the stage's own threshold" });
         let summary = merged(total.summary(), more);
         write_whole(&self.folder.join("map_summary.json"), pretty(&summary).as_bytes())?;
         Ok(summary)
-    }
-
-    /// The cells of one sample: what the vehicle's map says below the middle of each cell of the LiDAR's grid.
-    fn cells(&self, map: &VectorMap, row: usize, found: Option<&MapFile>) -> Result<MapCounts> {
-        let patch = patch(&self.tables, row)?;
-        let picture = found.map(|m| decode(&read(&m.file)?, &m.file).map(|p| p.into_luma16())).transpose()?;
-        let mounted = self.tables.key_frame(row, "LIDAR_TOP").and_then(|d| self.tables.calibrated.get(&d.calibrated_sensor_token));
-        let mounted = mounted.ok_or_else(|| Error::mismatch("a LIDAR_TOP key frame", "none", format!("sample row {row}")))?;
-        let mount = motion(FrameId::vehicle(), FrameId::new("LIDAR_TOP"), mounted.translation, mounted.rotation)?.isometry;
-        let size = 2.0 * MAP_HALF_M / MAP_CELLS as f64;
-        let bits: Vec<u16> = (0..MAP_CELLS * MAP_CELLS)
-            .map(|at| {
-                let middle = |cell: usize| (cell as f64 + 0.5) * size - MAP_HALF_M;
-                let p = mount * Point3::new(middle(at / MAP_CELLS), middle(at % MAP_CELLS), 0.0);
-                let Some((picture, m)) = picture.as_ref().zip(found) else { return 0 };
-                let [x, y] = m.origin;
-                let (rows, columns) = (num::usize(picture.height()), num::usize(picture.width()));
-                let place = num::cell((p.x - x) / m.cell, rows).zip(num::cell((p.y - y) / m.cell, columns));
-                place.and_then(|(r, c)| picture.as_raw().get(r * columns + c)).copied().unwrap_or(0)
-            })
-            .collect();
-        let mut counts = MapCounts::default();
-        for (class, name) in MAP_CLASSES.iter().enumerate() {
-            let means = |layer: &String| layer == name || layers_of(class).contains(&layer.as_str());
-            let layers = found.map(|m| m.layers.as_slice()).unwrap_or_default().iter().enumerate();
-            let wanted = layers.filter(|(_, l)| means(l)).fold(0_u16, |bits, (bit, _)| bits | 1 << bit.min(15));
-            let truth = true_cells(map, &patch, class);
-            counts.add(class, bits.iter().map(|b| if b & wanted != 0 { 1.0 } else { 0.0 }), truth.into_iter());
-        }
-        Ok(counts)
     }
 }
 
@@ -251,49 +210,4 @@ fn merged(mut first: Value, second: Value) -> Value {
         first.extend(second);
     }
     first
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::formats::nuscenes::map::Patch;
-    use crate::formats::nuscenes::yaw;
-
-    /// The true map, drawn in the vehicle's frame and written as a sink writes it, is scored as nearly perfect, and shifted by 3 m it is not.
-    #[test]
-    fn map_layers_of_the_vehicle_meet_the_lidars_grid() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nuscenes-eval/root");
-        let folder = tempfile::tempdir().unwrap();
-        let evaluate = Evaluate { map: Some("net".into()), ..Evaluate::default() };
-        let task = Task::new(&evaluate, &NuscenesConfig::new(root), folder.path(), folder.path()).unwrap();
-        let (row, _) = task.samples[3];
-        let name = format!("maps/expansion/{}.json", location(&task.tables, row).unwrap());
-        let map = VectorMap::read(&task.root.bytes(&name).unwrap(), &name, &mut Faults::default());
-        let key = task.tables.key_frame(row, "LIDAR_TOP").unwrap();
-        let ego = task.tables.ego_poses.get(&key.ego_pose_token).unwrap();
-        let pose = motion(FrameId::world(), FrameId::vehicle(), ego.translation, ego.rotation).unwrap().isometry;
-        let window =
-            Patch { centre: [ego.translation[0], ego.translation[1]], size: [110.0; 2], angle: yaw(&pose.rotation), canvas: [440; 2] };
-        let mut cells = vec![0_u16; 440 * 440];
-        for class in 0..6 {
-            for layer in layers_of(class) {
-                for (at, set) in map.mask(layer, &window).iter().enumerate() {
-                    cells[at % 440 * 440 + at / 440] |= u16::from(*set) << class;
-                }
-            }
-        }
-        let file = folder.path().join("cells.png");
-        image::ImageBuffer::<image::Luma<u16>, _>::from_raw(440, 440, cells).unwrap().save(&file).unwrap();
-        let layers = MAP_CLASSES.map(str::to_owned).to_vec();
-        let found = MapFile { file, layers, origin: [-55.0; 2], cell: 0.25 };
-        let ious = |found: &MapFile| {
-            let counts = task.cells(&map, row, Some(found)).unwrap();
-            [0, 2].map(|class| counts.ious(class)[3])
-        };
-        let [drivable, walkway] = ious(&found);
-        // The truth's cells are rounded to their corners, BEVFusion's way: a quarter of a metre that no map of cell middles can have.
-        assert!(drivable > 0.94 && walkway > 0.81, "{drivable} {walkway}");
-        let [drivable, walkway] = ious(&MapFile { origin: [-52.0, -55.0 + 3.0], ..found });
-        assert!(drivable < 0.85 && walkway < 0.5, "{drivable} {walkway}");
-    }
 }

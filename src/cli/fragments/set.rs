@@ -3,13 +3,14 @@
 //! *In / Out*: a folder. *Invariant*: what is written is what the tools for the shared sets read; files are replaced whole. Contours and pairs that a
 //! folder lacks are made from its pieces.
 
-use super::super::eval::files::{encode_rgba, read, write_whole};
+use super::super::eval::files::{encode, read, write_whole};
 use crate::eval::fragments::truth::{Adjacent, adjacent};
 use crate::eval::fragments::{Mask, Truth};
 use crate::formats::fragments::{ContoursFile, PairRow, PairsFile, PieceRow, SetFile, matrix, parse, rigid};
 use crate::heads::fragments::{Outline, outline, tear};
 use crate::sources::picture::PictureReader;
 use crate::types::{Error, Fragment, Result, Rigid};
+use image::ExtendedColorType as Colour;
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -103,10 +104,10 @@ pub(super) fn save(
     let outlines = torn.par_iter().map(|piece| outline(&piece.fragment)).collect::<Result<Vec<Outline>>>()?;
     torn.par_iter().try_for_each(|piece| {
         let f = &piece.fragment;
-        write_whole(&folder.join(format!("{}.png", f.name)), &encode_rgba(f.data(), f.width(), f.height())?)
+        write_whole(&folder.join(format!("{}.png", f.name)), &encode(f.data(), f.width(), f.height(), Colour::Rgba8)?)
     })?;
     let opaque: Vec<u8> = picture.data().chunks_exact(3).flat_map(|p| p.iter().copied().chain([255])).collect();
-    write_whole(&folder.join("picture.png"), &encode_rgba(&opaque, picture.width(), picture.height())?)?;
+    write_whole(&folder.join("picture.png"), &encode(&opaque, picture.width(), picture.height(), Colour::Rgba8)?)?;
     let places: Vec<Rigid> = torn.iter().map(|p| p.to_picture).collect();
     let lines: Vec<Vec<[f64; 2]>> = outlines.iter().map(Outline::xy).collect();
     let found = adjacent(&lines, &places);

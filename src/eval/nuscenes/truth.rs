@@ -12,9 +12,6 @@ use nalgebra::{UnitQuaternion, Vector3};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Longest time over which a velocity is taken, seconds; twice that where both neighbours are there.
-const MOST_SECONDS: f64 = 1.5;
-
 /// One object in one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Object {
@@ -182,7 +179,7 @@ impl GroundTruth {
 fn object(tables: &Tables, annotation: &SampleAnnotation, class: u8) -> Object {
     let attribute = annotation.attribute_tokens.first().and_then(|t| tables.attributes.get(t));
     let attribute = attribute.and_then(|a| (0_u8..).zip(ATTRIBUTES).find(|(_, name)| *name == &*a.name)).map(|(place, _)| place);
-    let [vx, vy, _] = velocity(tables, annotation);
+    let [vx, vy, _] = tables.velocity(annotation);
     Object {
         translation: annotation.translation,
         size: annotation.size,
@@ -193,22 +190,4 @@ fn object(tables: &Tables, annotation: &SampleAnnotation, class: u8) -> Object {
         annotation: tables.annotations.row(&annotation.token).map_or(u32::MAX, num::u32),
         instance: tables.instances.row(&annotation.instance_token).map_or(u32::MAX, num::u32),
     }
-}
-
-/// The velocity of an annotation by its neighbours in time, m/s; NaN where it is alone or they are too far apart.
-pub fn velocity(tables: &Tables, annotation: &SampleAnnotation) -> [f64; 3] {
-    let (before, after) = (tables.annotations.get(&annotation.prev), tables.annotations.get(&annotation.next));
-    let seconds = |a: &SampleAnnotation| tables.samples.get(&a.sample_token).map_or(f64::NAN, |s| 1e-6 * s.timestamp as f64);
-    if before.is_none() && after.is_none() {
-        return [f64::NAN; 3];
-    }
-    let (first, last) = (before.unwrap_or(annotation), after.unwrap_or(annotation));
-    let took = seconds(last) - seconds(first);
-    let most = if before.is_some() && after.is_some() { 2.0 * MOST_SECONDS } else { MOST_SECONDS };
-    if took.is_nan() || took > most {
-        return [f64::NAN; 3];
-    }
-    let mut moved = last.translation;
-    moved.iter_mut().zip(first.translation).for_each(|(to, from)| *to = (*to - from) / took);
-    moved
 }

@@ -4,7 +4,7 @@
 //! record, field and value; nothing is found without being counted.
 
 use super::json::{Wrong, WrongKind};
-use crate::types::Error;
+use crate::types::{Error, one_line};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -122,7 +122,8 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, severity, file, token, field, wanted, found } = self;
+        let [file, token, field, wanted, found] = [&self.file, &self.token, &self.field, &self.wanted, &self.found].map(one_line);
+        let Self { kind, severity, .. } = self;
         let warning = if *severity == Severity::Warning { " (warning)" } else { "" };
         write!(f, "{kind:?}{warning}: {file}")?;
         if !token.is_empty() {

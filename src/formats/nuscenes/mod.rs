@@ -4,6 +4,7 @@
 //! (x right, y forward, z up; metres), [`Pose`]s. *Invariant*: a large file is never held whole; what is wrong is noted as a
 //! [`Fault`] that names file, record and field. Times are microseconds, quaternions w, x, y, z.
 
+mod boxes;
 mod can_bus;
 mod fault;
 mod json;
@@ -17,6 +18,7 @@ mod tables;
 mod token;
 mod values;
 
+pub use boxes::{ObjectBox, Shown};
 pub use can_bus::{BusPose, bus_poses};
 pub use fault::{Fault, FaultKind, Faults, Severity};
 pub use json::{Json, Parsed, Wrong, WrongKind};

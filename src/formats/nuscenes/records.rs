@@ -5,6 +5,7 @@
 
 use super::Token;
 use super::json::{Json, Parsed, Wrong, WrongKind};
+use crate::types::num;
 
 /// A record of any table: what identifies it.
 pub trait Record: Sized + Send {
@@ -93,8 +94,23 @@ fn required<T: Field>(value: Option<T>, field: &'static str, json: &Json<'_>) ->
     })
 }
 
+/// A time: whole microseconds, or a number with a fraction as Lyft's tables have it, rounded.
+fn micros(json: &mut Json<'_>) -> Parsed<i64> {
+    json.integer().or_else(|wrong| json.number().ok().filter(|n| n.abs() < 9.0e15).map(num::round_i64).ok_or(wrong))
+}
+
+macro_rules! reader {
+    () => {
+        Field::read
+    };
+    ($reader:ident) => {
+        $reader
+    };
+}
 macro_rules! records {
-    ($($(#[$doc:meta])* $name:ident in $table:literal { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* })*) => {$(
+    ($($(#[$doc:meta])* $name:ident in $table:literal {
+        $($(#[$field_doc:meta])* $field:ident: $kind:ty $(=> $reader:ident)?,)*
+    })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name {
@@ -113,7 +129,7 @@ macro_rules! records {
                 json.object(|json, key| {
                     match key {
                         "token" => token = Some(Token::read(json).map_err(|w| named(w, "token"))?),
-                        $(stringify!($field) => $field = Some(Field::read(json).map_err(|w| named(w, stringify!($field)))?),)*
+                        $(stringify!($field) => $field = Some(reader!($($reader)?)(json).map_err(|w| named(w, stringify!($field)))?),)*
                         _ => json.skip()?,
                     }
                     Ok(())
@@ -173,7 +189,7 @@ records! {
     /// World from vehicle at one time.
     EgoPose in "ego_pose" {
         /// Microseconds.
-        timestamp: i64,
+        timestamp: i64 => micros,
         /// Metres on the map.
         translation: [f64; 3],
         /// World from vehicle.
@@ -208,7 +224,7 @@ records! {
     /// A key moment, twice a second, at the LiDAR's time.
     Sample in "sample" {
         /// Microseconds.
-        timestamp: i64,
+        timestamp: i64 => micros,
         /// Its [`Scene`].
         scene_token: Token,
         /// The sample before, or "".
@@ -231,7 +247,7 @@ records! {
         /// Rows; 0 for what is no picture.
         height: Option<i64>,
         /// Microseconds.
-        timestamp: i64,
+        timestamp: i64 => micros,
         /// Whether it stands for its sample.
         is_key_frame: bool,
         /// The sensor's file before, or "".
@@ -318,6 +334,21 @@ mod tests {
         let wrong = read(r#"{"token": "a", "channel": 3, "modality": "camera"}"#).unwrap_err();
         assert_eq!((wrong.kind, wrong.field), (WrongKind::Type, "channel"));
         assert_eq!(token_of(br#"{"x": 1, "token": "abc"}"#), "abc");
+    }
+
+    #[test]
+    fn times_may_have_a_fraction_and_counts_may_not() {
+        let pose = |time: &str| {
+            let text = format!(r#"{{"token":"a","timestamp":{time},"rotation":[1,0,0,0],"translation":[1,2,3]}}"#);
+            EgoPose::read(&mut Json::new(text.as_bytes())).map(|r| r.timestamp)
+        };
+        assert_eq!(pose("1557858039302414.8").unwrap(), 1_557_858_039_302_415);
+        assert_eq!(pose("1557858039302414").unwrap(), 1_557_858_039_302_414);
+        for wrong in ["\"1557858039302414\"", "1e300", "NaN", "null", "[1]"] {
+            assert_eq!(pose(wrong).unwrap_err().field, "timestamp", "{wrong}");
+        }
+        let text = r#"{"token":"a","category_token":"b","nbr_annotations":1.5,"first_annotation_token":"","last_annotation_token":""}"#;
+        assert_eq!(Instance::read(&mut Json::new(text.as_bytes())).unwrap_err().field, "nbr_annotations");
     }
 
     #[test]

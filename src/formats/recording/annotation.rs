@@ -53,13 +53,18 @@ pub(super) fn put_map(map: &BevMap, out: &mut Vec<u8>) {
     out.count(map.ny);
     out.count(map.cells().len());
     out.u32s(map.cells());
+    let probabilities = map.probabilities().unwrap_or_default();
+    out.count(probabilities.len());
+    out.f32s(probabilities);
 }
 
 pub(super) fn get_map(b: &mut Bytes<'_>) -> Result<BevMap> {
     let layers = several(b, |b| b.text().map(str::to_owned))?;
     let (origin, [cell]) = (b.f64s()?, b.f64s()?);
     let (nx, ny) = (num::usize(b.u32()?), num::usize(b.u32()?));
-    BevMap::new(Arc::new(layers), origin, cell, nx, ny, u32s(b.counted(4)?).collect())
+    let map = BevMap::new(Arc::new(layers), origin, cell, nx, ny, u32s(b.counted(4)?).collect())?;
+    let probabilities: Vec<f32> = f32s(b.counted(4)?).collect();
+    if probabilities.is_empty() { Ok(map) } else { map.with_probabilities(probabilities) }
 }
 
 pub(super) fn put_trajectory(path: &Trajectory, out: &mut Vec<u8>) {

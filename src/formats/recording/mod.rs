@@ -32,7 +32,7 @@
 //! | `ego` | pose, speed `f64`, yaw rate `f64` |
 //! | `fragment` | width, height, name `text`, `u8[height][width][4]` RGBA |
 //! | `boxes` | `n*`(centre `f64[3]`, size `f64[3]`, yaw `f64`, velocity known `u8`, track known `u8`, velocity `f64[2]`, track `u64`, score `f32`, class `text`), vehicle frame |
-//! | `map` | layers `n*text`, origin `f64[2]`, cell `f64`, nx `u32`, ny `u32`, cells `n*u32` (bit per layer, `[nx][ny]`), vehicle frame |
+//! | `map` | layers `n*text`, origin `f64[2]`, cell `f64`, nx `u32`, ny `u32`, cells `n*u32` (bit per layer, `[nx][ny]`), probabilities `n*f32` (`[layer][nx][ny]`, or none), vehicle frame |
 //! | `trajectory` | points `n*f64[3]`, times `n*f64`, vehicle frame |
 //! | `control` | throttle, steer, brake `f32`, reverse `u8` |
 //! | pose | to `text`, from `text`, x, y, z `f64`, quaternion w, x, y, z `f64` |

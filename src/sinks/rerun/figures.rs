@@ -81,6 +81,7 @@ impl Figures {
             let (level, words) = match presence {
                 Presence::Ok => ("INFO", "is back"),
                 Presence::Missing => ("WARN", "is missing"),
+                Presence::Rejected => ("WARN", "was rejected"),
                 Presence::Ended => ("INFO", "has ended"),
             };
             let line = draw::TextLog::new(format!("{sensor} {words} (bundle {})", packet.head.seq)).with_level(level);

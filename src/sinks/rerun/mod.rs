@@ -240,6 +240,7 @@ impl Sink for RerunSink {
         }
         match (&self.config.record, flushed) {
             (Some(path), Err(e)) => Err(Error::io("write", path, e)),
+            (Some(path), Ok(())) if self.served.is_none() => open::ended(path),
             (None, Err(e)) => {
                 tracing::warn!("the viewer did not take the last data: {e}");
                 Ok(())

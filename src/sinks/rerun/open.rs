@@ -8,6 +8,8 @@ use ::rerun::sink::{FileSink, GrpcSink, LogSink};
 use ::rerun::web_viewer::WebViewerConfig;
 use ::rerun::{MemoryLimit, RecordingStream, RecordingStreamBuilder, ServerOptions, SpawnOptions};
 use std::any::Any;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
@@ -81,6 +83,29 @@ fn file(path: &Path) -> Result<FileSink> {
         std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
     }
     FileSink::new(path).map_err(|e| Error::io("create", path, e))
+}
+
+/// That a closed recording has its end: Rerun's writer only logs what went wrong with that.
+pub fn ended(path: &Path) -> Result<()> {
+    /// More than the footer of a stream takes.
+    const TAIL: u64 = 64;
+    let fault = |e: std::io::Error| Error::io("read", path, e);
+    let mut file = File::open(path).map_err(fault)?;
+    let meta = file.metadata().map_err(fault)?;
+    if !meta.is_file() {
+        return Ok(());
+    }
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(meta.len().saturating_sub(TAIL))).map_err(fault)?;
+    file.read_to_end(&mut tail).map_err(fault)?;
+    if tail.windows(4).any(|w| w == b"FOOT") {
+        return Ok(());
+    }
+    Err(Error::mismatch(
+        "a recording with an end",
+        format!("{} bytes without one; is the disk full?", meta.len()),
+        path.display().to_string(),
+    ))
 }
 
 /// A viewer that already listens; somebody must be there, since Rerun itself would wait for ever.

@@ -67,7 +67,13 @@ fn key_frames(tables: &Tables, faults: &mut Faults) {
 fn splits(root: &Root, tables: &Tables, faults: &mut Faults) {
     let scenes = tables.scenes.rows();
     let splits = root.splits();
-    if !scenes.is_empty() && !scenes.iter().any(|s| splits.iter().any(|split| split.scenes.contains(&*s.name))) {
+    if scenes.is_empty() {
+        return;
+    }
+    if splits.is_empty() {
+        let wanted = format!("splits of {}, in {}/splits.json", root.version(), root.version());
+        faults.add(Fault::new(K::EmptySplit, format!("{}/splits.json", root.version()), wanted, "none").warning());
+    } else if !scenes.iter().any(|s| splits.iter().any(|split| split.scenes.contains(&*s.name))) {
         let names: Vec<&str> = splits.iter().map(|s| s.name.as_str()).collect();
         let wanted = format!("scenes of at least one split ({})", names.join(", "));
         let found = format!("{} scenes of none, the first `{}`", scenes.len(), scenes.first().map_or("", |s| &*s.name));

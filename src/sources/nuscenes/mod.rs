@@ -10,6 +10,7 @@
 pub mod check;
 mod root;
 pub mod sweeps;
+mod truth;
 
 pub use root::{Root, versions};
 
@@ -43,9 +44,9 @@ pub enum EgoAt {
 pub struct NuscenesConfig {
     /// Folder that holds `v1.0-...`, `samples` and `sweeps`.
     pub root: PathBuf,
-    /// Folder of the tables.
-    #[serde(default = "mini")]
-    pub version: String,
+    /// Folder of the tables, `v1.0-mini` and the like; left out: the only one there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// One scene by name or token; left out: all, in the order of their times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scene: Option<String>,
@@ -62,16 +63,23 @@ pub struct NuscenesConfig {
     /// Published surround networks were trained with 10.
     #[serde(default = "one")]
     pub lidar_sweeps: usize,
+    /// Whether radars give only valid, unambiguous returns of known motion, as the devkit does.
+    #[serde(default = "yes")]
+    pub radar_filter: bool,
+    /// Whether annotated boxes are given too, as sensor `boxes` in the vehicle frame at every LiDAR file's time; between key frames they
+    /// are interpolated.
+    #[serde(default)]
+    pub boxes: bool,
     /// `never`, `lidar` or `every`: at which times `ego` is given.
     #[serde(default)]
     pub ego_at: EgoAt,
 }
 
-fn mini() -> String {
-    "v1.0-mini".to_owned()
-}
 const fn one() -> usize {
     1
+}
+const fn yes() -> bool {
+    true
 }
 /// More sweeps than any LiDAR turns in ten seconds.
 const MOST_SWEEPS: usize = 200;
@@ -81,16 +89,18 @@ fn seven() -> Vec<String> {
 }
 
 impl NuscenesConfig {
-    /// Key frames of the six cameras and the LiDAR of all scenes of v1.0-mini in `root`.
+    /// Key frames of the six cameras and the LiDAR of all scenes in `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
-            version: mini(),
+            version: None,
             scene: None,
             split: None,
             sensors: seven(),
             sweeps: false,
             lidar_sweeps: 1,
+            radar_filter: true,
+            boxes: false,
             ego_at: EgoAt::Lidar,
         }
     }
@@ -99,7 +109,6 @@ impl NuscenesConfig {
     /// # Errors
     /// Where a table is missing or broken, a token leads nowhere, or a scene or channel is not there.
     pub fn build(self) -> Result<Player> {
-        let folder = self.root.join(&self.version);
         let unique: BTreeSet<&str> = self.sensors.iter().map(String::as_str).collect();
         if unique.len() != self.sensors.len() || unique.is_empty() {
             return Err(Error::mismatch("one or more different channels", format!("{:?}", self.sensors), "sensors"));
@@ -107,19 +116,23 @@ impl NuscenesConfig {
         if !(1..=MOST_SWEEPS).contains(&self.lidar_sweeps) {
             return Err(Error::mismatch(format!("1 to {MOST_SWEEPS}"), self.lidar_sweeps.to_string(), "lidar_sweeps"));
         }
-        let root = Root::open(&self.root, Some(&self.version))?;
+        let root = Root::open(&self.root, self.version.as_deref())?;
         let split = self.split.as_deref().map(|name| root.split(name)).transpose()?;
         let chosen = |s: &nuscenes::Scene| self.plays(split.as_ref(), s);
         let tables = self.tables(&root, unique, &chosen)?;
         let tables = Joined::new(&tables, &chosen, self.sweeps);
         if tables.items.is_empty() {
-            return Err(Error::mismatch("at least one file of the chosen sensors", "none", folder.display().to_string()));
+            return Err(Error::mismatch(
+                "at least one file of the chosen sensors",
+                "none",
+                root.folder().join(root.version()).display().to_string(),
+            ));
         }
         let mut calibrations = Calibrations::default();
         let mut plan = Vec::with_capacity(tables.items.len());
         for item in &tables.items {
             let calibration = calibrations.give(&tables, item);
-            let load = calibration.as_ref().map_err(Clone::clone).and_then(|_| load(&root, &tables, item, self.lidar_sweeps));
+            let load = calibration.as_ref().map_err(Clone::clone).and_then(|_| load(&root, &tables, item, &self));
             let calibration = calibration.unwrap_or_else(|_| Arc::new(Calibration::unknown(item.channel)));
             let load = load.unwrap_or_else(|e| Load::Refused(e.at(format!("sample_data {}", item.data.token)).to_string()));
             let at = SensorTime::from_micros(item.data.timestamp);
@@ -136,6 +149,11 @@ impl NuscenesConfig {
             sensors.push(SensorInfo { id: SensorId::new("ego"), modality: Modality::Ego, calibration: Arc::clone(&calibration) });
             plan.extend(self.ego(&tables, &calibration));
         }
+        if self.boxes {
+            let calibration = Arc::new(Calibration::unknown("boxes"));
+            sensors.push(SensorInfo { id: SensorId::new("boxes"), modality: Modality::Boxes, calibration: Arc::clone(&calibration) });
+            plan.extend(truth::boxes(&tables, &calibration));
+        }
         Ok(Player::new(sensors, plan))
     }
     /// Whether a scene is played; `split` is the one of that name.
@@ -148,7 +166,7 @@ impl NuscenesConfig {
         let mut faults = Faults::default();
         let wanted = channels.clone();
         let between = self.sweeps || self.lidar_sweeps > 1;
-        let choice = Choice { scene, channels: Some(channels), sweeps: between, annotations: false, rest: false };
+        let choice = Choice { scene, channels: Some(channels), sweeps: between, annotations: self.boxes, rest: false };
         let tables = root.tables(&choice, &mut faults)?;
         nuscenes::check_links(&tables, &choice, &mut faults);
         // What spoils single frames is counted when they are played.
@@ -278,7 +296,7 @@ impl<'t> Joined<'t> {
 }
 
 /// What is to be done for one file.
-fn load(root: &Root, tables: &Joined<'_>, item: &Item<'_>, sweeps: usize) -> Result<Load> {
+fn load(root: &Root, tables: &Joined<'_>, item: &Item<'_>, config: &NuscenesConfig) -> Result<Load> {
     if tables.disordered.contains(&item.data.sample_token) {
         let place = format!("sample {}", item.data.sample_token);
         return Err(Error::mismatch("a sample later than the one before it", "an earlier or equal timestamp", place));
@@ -286,8 +304,8 @@ fn load(root: &Root, tables: &Joined<'_>, item: &Item<'_>, sweeps: usize) -> Res
     let path = root.path(&item.data.filename)?;
     Ok(match modality(tables.modality(item.channel), item.channel)? {
         Modality::Rgb => Load::Picture(path),
-        Modality::Radar => Load::Radar(path, radar::scan),
-        _ if sweeps > 1 => Load::Sweeps(sweeps::parts(root, tables.all, item.data, sweeps)?),
+        Modality::Radar => Load::Radar(path, if config.radar_filter { radar::scan } else { radar::unfiltered }),
+        _ if config.lidar_sweeps > 1 => Load::Sweeps(sweeps::parts(root, tables.all, item.data, config.lidar_sweeps)?),
         _ => Load::Cloud(path, nuscenes::cloud),
     })
 }

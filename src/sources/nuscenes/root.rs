@@ -6,7 +6,7 @@ use crate::formats::nuscenes::splits::{self, Custom, Split};
 use crate::formats::nuscenes::{BusPose, Choice, Fault, FaultKind, Faults, Tables, bus_poses};
 use crate::sources::player::append;
 use crate::types::{Error, Result, nearest};
-use std::fs::File;
+use std::fs::{File, ReadDir};
 use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -127,20 +127,26 @@ impl Root {
 /// # Errors
 /// Where the folder cannot be listed or holds none.
 pub fn versions(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|e| Error::io("list", folder, e))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('v') && entry.path().join("scene.json").is_file() || name.starts_with("v1.0-") && entry.path().is_dir() {
-            names.push(name);
-        }
-    }
-    names.sort();
+    let list = |folder: &Path| std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, e));
+    let names = tables_below(list(folder)?);
     if names.is_empty() {
-        return Err(Error::mismatch("a folder of tables (v1.0-mini and the like)", "none", folder.display().to_string()));
+        // Lyft's archives put the whole root one folder deeper.
+        let deeper = list(folder)?.flatten().map(|e| e.path()).find(|p| list(p).is_ok_and(|inside| !tables_below(inside).is_empty()));
+        let found = deeper.map_or_else(|| "none".to_owned(), |p| format!("none; but `{}` has one", p.display()));
+        return Err(Error::mismatch("a folder of tables (v1.0-mini and the like)", found, folder.display().to_string()));
     }
     Ok(names)
+}
+
+/// Names of the folders that hold tables, sorted; what cannot be looked at is passed over.
+fn tables_below(entries: ReadDir) -> Vec<String> {
+    let name = |e: std::fs::DirEntry| {
+        let name = e.file_name().to_string_lossy().into_owned();
+        (e.path().join("scene.json").is_file() || name.starts_with("v1.0-") && e.path().is_dir()).then_some(name)
+    };
+    let mut names: Vec<String> = entries.flatten().filter_map(name).collect();
+    names.sort();
+    names
 }
 
 /// `name` below `root`, unless it leads out.

@@ -6,8 +6,11 @@
 mod clip;
 mod draw;
 mod parse;
+mod prior;
 mod stroke;
 mod window;
+
+pub use prior::PriorMask;
 
 use crate::types::num;
 use std::collections::BTreeMap;
