@@ -281,7 +281,10 @@ fn a_traffic_light_shows_the_colour_that_the_snapshot_says() {
             let light: Vec<[u8; 3]> = (0..colours.len()).filter(|i| ids[*i] == 9).map(|i| colours[i]).collect();
             assert!(light.len() > 80 && (0..tags.len()).all(|i| ids[i] != 9 || tags[i] == 7));
             let pure = |p: &&[u8; 3]| p[most] > 140 && u16::from(p[most]) > u16::from(p[1 - most]) + 60;
-            let (right, wrong) = (light.iter().filter(pure).count(), light.iter().filter(|p| p[1 - most] > 140 && u16::from(p[1 - most]) > u16::from(p[most]) + 60).count());
+            let (right, wrong) = (
+                light.iter().filter(pure).count(),
+                light.iter().filter(|p| p[1 - most] > 140 && u16::from(p[1 - most]) > u16::from(p[most]) + 60).count(),
+            );
             assert!(right > 8 && wrong == 0, "{signal:?} at {hour}: {right} pixels, {wrong} of the other colour");
         }
     }
@@ -293,7 +296,9 @@ fn time_grows_with_what_is_seen_and_not_with_the_town() {
     let mut scene = street::scene();
     let small = Arc::new(Geometry::new(&scene));
     let house = Arc::clone(&scene.statics[0].body);
-    scene.statics.extend((0..150_000).map(|i| street::at(100 + i, &house, -200.0 - f64::from(i / 300) * 12.0, f64::from(i % 300) * 14.0 - 2100.0, 0.0)));
+    scene.statics.extend(
+        (0..150_000).map(|i| street::at(100 + i, &house, -200.0 - f64::from(i / 300) * 12.0, f64::from(i % 300) * 14.0 - 2100.0, 0.0)),
+    );
     let large = Arc::new(Geometry::new(&scene));
     let look = |geometry: &Arc<Geometry>| {
         let moment = geometry.at(&snapshot(Sky::default()));

@@ -248,7 +248,13 @@ fn velocities_and_tracks_are_those_of_what_moves() {
 
 #[test]
 fn a_label_counts_the_points_that_lie_in_its_box() {
-    let lidar = SensorSpec { noise: Some(0.0), dropout: Some(0.0), rolling: Some(false), columns: Some(1800), ..SensorSpec::new("top", SensorKind::Lidar) };
+    let lidar = SensorSpec {
+        noise: Some(0.0),
+        dropout: Some(0.0),
+        rolling: Some(false),
+        columns: Some(1800),
+        ..SensorSpec::new("top", SensorKind::Lidar)
+    };
     let sensors = vec![lidar.placed([0.0, 0.0, 1.9], 0.0)];
     let config = LiveConfig { world: town("town-01", 3, 40, 40), sensors, step_hz: 10.0, warm_up_s: 4.0, parked: false, place: [0.0; 4] };
     let mut live = Live::new(&config).unwrap();
@@ -272,7 +278,13 @@ fn a_label_counts_the_points_that_lie_in_its_box() {
             boxes += 1;
             hit += usize::from(label.lidar_points > 0);
             most = most.max(label.lidar_points);
-            assert!(label.lidar_points <= inside(0.02, -0.02), "{}: {} points, {} in the box", b.class, label.lidar_points, inside(0.02, -0.02));
+            assert!(
+                label.lidar_points <= inside(0.02, -0.02),
+                "{}: {} points, {} in the box",
+                b.class,
+                label.lidar_points,
+                inside(0.02, -0.02)
+            );
             // Ground under it, and a wall or a leaf that reaches into it, are few.
             let others = inside(-0.02, 0.06).saturating_sub(label.lidar_points);
             assert!(others <= 2 + label.lidar_points / 10, "{}: {others} points of others beside {}", b.class, label.lidar_points);
@@ -388,7 +400,10 @@ fn collisions_name_who_hit_whom_and_how_hard() {
     world.control(fast, Control::default()).unwrap();
     (0..30).for_each(|_| world.advance(0.05).unwrap());
     let hits: Vec<_> = world.take_events().into_iter().filter(|e| e.kind == EventKind::CollisionVehicle).collect();
-    assert_eq!(hits.iter().map(|e| (e.actor, e.other)).collect::<BTreeSet<_>>(), BTreeSet::from([(fast, Some(parked)), (parked, Some(fast))]));
+    assert_eq!(
+        hits.iter().map(|e| (e.actor, e.other)).collect::<BTreeSet<_>>(),
+        BTreeSet::from([(fast, Some(parked)), (parked, Some(fast))])
+    );
     // Two of one mass, ten metres a second less what rolling took: (1 + e) m v / 2.
     let mass = sensorium::world::motion::Model::of("car", 4.72).mass;
     let whole = 1.1 * mass * 10.0 / 2.0;
@@ -444,7 +459,8 @@ fn map_layers_are_where_the_town_has_them() {
         assert_eq!(cell(&map, -1.6, 0.0) & bit(Layer::StopLine), 0);
         assert_eq!(cell(&map, 0.8, 0.0) & bit(Layer::StopLine), 0);
         if held {
-            let beside: f64 = net.lanes.iter().filter(|l| l.road == lane.road && l.to == lane.to && l.number * lane.number > 0).map(|l| l.width).sum();
+            let beside: f64 =
+                net.lanes.iter().filter(|l| l.road == lane.road && l.to == lane.to && l.number * lane.number > 0).map(|l| l.width).sum();
             let wide = area(&map, Layer::StopLine);
             assert!(wide >= 1.5 * lane.width - 0.3 && (beside > 11.0 || wide < 1.5 * beside + 20.0), "lane {}: {wide} m2", lane.id);
             lines += 1;
@@ -456,7 +472,9 @@ fn map_layers_are_where_the_town_has_them() {
         let road = &net.roads[c.road];
         let at = road.centre.at((c.span[0] + c.span[1]) / 2.0);
         let map = around(at.point(), at.heading);
-        for (y, inside) in [(0.0, true), (road.half - 0.2, true), (0.2 - road.half, true), (road.half + 0.2, false), (-road.half - 0.2, false)] {
+        for (y, inside) in
+            [(0.0, true), (road.half - 0.2, true), (0.2 - road.half, true), (road.half + 0.2, false), (-road.half - 0.2, false)]
+        {
             let cells = cell(&map, 0.0, y);
             assert_eq!(cells & bit(Layer::PedCrossing) != 0, inside, "crossing {} at {y}", c.id);
             assert_eq!(cells & bit(Layer::Walkway) != 0, !inside, "walk beside crossing {} at {y}", c.id);
@@ -485,7 +503,9 @@ fn map_layers_are_where_the_town_has_them() {
     // The same ground whichever way the vehicle looks.
     let p = net.crossings[0].centre.at(1.0).point();
     let (a, b) = (around(p, 0.3), around(p, 0.3 + PI));
-    let same = (0..240).flat_map(|i| (0..240).map(move |j| (i, j))).filter(|(i, j)| a.cells()[i * 240 + j] == b.cells()[(239 - i) * 240 + 239 - j]);
+    let same = (0..240)
+        .flat_map(|i| (0..240).map(move |j| (i, j)))
+        .filter(|(i, j)| a.cells()[i * 240 + j] == b.cells()[(239 - i) * 240 + 239 - j]);
     assert!(same.count() > 240 * 240 - 60);
 }
 
@@ -528,7 +548,14 @@ fn a_thousand_vehicles_or_none_still_make_a_picture() {
         ]
     };
     let look = |count: usize| {
-        let config = LiveConfig { world: town("town-02", 1, count, count), sensors: sensors(), step_hz: 10.0, warm_up_s: 0.5, parked: false, place: [0.0; 4] };
+        let config = LiveConfig {
+            world: town("town-02", 1, count, count),
+            sensors: sensors(),
+            step_hz: 10.0,
+            warm_up_s: 0.5,
+            parked: false,
+            place: [0.0; 4],
+        };
         let tick = Live::new(&config).unwrap().advance().unwrap();
         let mut sums = [0_usize; 3];
         for r in &tick.readings {
@@ -559,7 +586,9 @@ fn boxes_of_the_source_cover_the_instances_of_its_camera() {
     for _ in 0..3 {
         live.pass(15).unwrap();
         let tick = live.advance().unwrap();
-        let (Payload::Labels(ids), Payload::Boxes(boxes)) = (&tick.readings[0].payload, &tick.readings[1].payload) else { panic!("labels, boxes") };
+        let (Payload::Labels(ids), Payload::Boxes(boxes)) = (&tick.readings[0].payload, &tick.readings[1].payload) else {
+            panic!("labels, boxes")
+        };
         let camera = &live.rig.sensors[0];
         let k = camera.calibration.intrinsics.unwrap();
         let vehicle = &camera.calibration.extrinsics;
