@@ -5,8 +5,12 @@
 mod street;
 
 use nalgebra::{Isometry3, Point3, Translation3, Vector3};
-use sensorium::world::model::{Sky, Tag};
-use sensorium::world::sensors::{Camera, Carrier, LidarSpec, Numbering, RadarSpec, Shot, ThermalCamera, View, moved, probe, scan, sweep};
+use sensorium::world::model::{Lamp, Material, Mesh, Signal, Sky, Snapshot, Surface, Tag};
+use sensorium::world::sensors::{
+    Camera, Carrier, Geometry, LidarSpec, Numbering, RadarSpec, Shot, ThermalCamera, View, moved, probe, scan, sweep,
+};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use street::{CAR, PEDESTRIAN, geometry, shot, snapshot};
 
 fn exact() -> LidarSpec {
@@ -213,6 +217,110 @@ fn a_painted_line_is_in_colour_and_lidar_but_not_in_heat() {
         some.iter().sum::<f32>() / some.len().max(1) as f32
     };
     assert!(mean(Tag::RoadLine) > 2.5 * mean(Tag::Roads));
+}
+
+/// Colour, degrees, instances and tags of 320x200 pixels.
+fn seen(snapshot: &Snapshot) -> (Vec<[u8; 3]>, Vec<f32>, Vec<u32>, Vec<u16>) {
+    let moment = geometry().at(snapshot);
+    let view = View::new(&moment, shot(0.0, 0.0, 320, 200)).unwrap();
+    let shadows = view.shadows();
+    let rgb = view.rgb(shadows.as_ref(), &Camera { noise: 0.0, seed: 1, frame: 0 }).unwrap();
+    let heat = view.thermal(shadows.as_ref(), &ThermalCamera { noise: 0.0, bits: 16, seed: 1, frame: 0 }).unwrap();
+    let [gain, offset] = heat.celsius.unwrap();
+    let colours = rgb.data().chunks_exact(3).map(|p| p.try_into().unwrap()).collect();
+    let degrees = heat.data().iter().map(|c| f32::from(*c) * gain + offset).collect();
+    let tags = view.semantic(Numbering::Carla).labels.iter().copied().collect();
+    (colours, degrees, view.instances().iter().copied().collect(), tags)
+}
+
+#[test]
+fn head_lamps_light_the_night_and_engines_warm_the_heat() {
+    let night = |head: bool, warmth: f32| {
+        let mut snapshot = snapshot(Sky { hour: 23.0, ..Sky::default() });
+        (snapshot.movers[0].lights.head, snapshot.movers[0].warmth) = (head, warmth);
+        seen(&snapshot)
+    };
+    let (dark, lit, cold) = (night(false, 0.8), night(true, 0.8), night(false, 0.0));
+    let mean = |of: &dyn Fn(usize) -> f32, pick: &dyn Fn(usize) -> bool| {
+        let some: Vec<f32> = (0..320 * 200).filter(|i| pick(*i)).map(of).collect();
+        assert!(some.len() > 150, "{} pixels", some.len());
+        some.iter().sum::<f32>() / some.len() as f32
+    };
+    // The road some 20 m ahead and left of the car: rows of the street, columns left of it.
+    let ahead = |i: usize| dark.3[i] == 1 && (106..114).contains(&(i / 320)) && (110..190).contains(&(i % 320));
+    let more = mean(&|i| f32::from(lit.0[i][1]) - f32::from(dark.0[i][1]), &ahead);
+    assert!(more > 12.0, "head lamps add {more} levels to the road before them");
+    let warmer = mean(&|i| (lit.1[i] - dark.1[i]).abs(), &ahead);
+    assert!(warmer < 0.02, "and {warmer} K");
+    let car = |i: usize| dark.2[i] == CAR;
+    let engine = mean(&|i| dark.1[i] - cold.1[i], &car);
+    assert!(engine > 2.0, "a driven car is {engine} K warmer");
+    assert!(dark.0 == cold.0, "warmth is not seen in colour");
+}
+
+#[test]
+fn a_traffic_light_shows_the_colour_that_the_snapshot_says() {
+    let mut mesh = Mesh::default();
+    let black = street::surface(Material::Plastic, [30; 3], Tag::TrafficLight);
+    street::cuboid(&mut mesh, [0.0, -0.3, 1.0], [0.3, 0.3, 2.8], black);
+    for (lamp, z, colour) in [(Lamp::Red, 2.2, [220, 30, 25]), (Lamp::Yellow, 1.65, [230, 170, 20]), (Lamp::Green, 1.1, [20, 200, 90])] {
+        let lens = Surface { lamp, ..street::surface(Material::Lens, colour, Tag::TrafficLight) };
+        street::cuboid(&mut mesh, [-0.05, -0.2, z], [0.0, 0.2, z + 0.4], lens);
+    }
+    let lamp = street::body("light.test", None, mesh);
+    for hour in [10.5, 23.0] {
+        let look = |signal| {
+            let mut snapshot = snapshot(Sky { hour, ..Sky::default() });
+            let light = street::at(9, &lamp, 9.0, 1.5, 0.0);
+            snapshot.movers.push(light);
+            snapshot.signals = vec![(9, signal)];
+            seen(&snapshot)
+        };
+        for (signal, most) in [(Signal::Red, 0), (Signal::Green, 1)] {
+            let (colours, _, ids, tags) = look(signal);
+            let light: Vec<[u8; 3]> = (0..colours.len()).filter(|i| ids[*i] == 9).map(|i| colours[i]).collect();
+            assert!(light.len() > 80 && (0..tags.len()).all(|i| ids[i] != 9 || tags[i] == 7));
+            let pure = |p: &&[u8; 3]| p[most] > 140 && u16::from(p[most]) > u16::from(p[1 - most]) + 60;
+            let (right, wrong) = (
+                light.iter().filter(pure).count(),
+                light.iter().filter(|p| p[1 - most] > 140 && u16::from(p[1 - most]) > u16::from(p[most]) + 60).count(),
+            );
+            assert!(right > 8 && wrong == 0, "{signal:?} at {hour}: {right} pixels, {wrong} of the other colour");
+        }
+    }
+}
+
+#[test]
+fn time_grows_with_what_is_seen_and_not_with_the_town() {
+    // Behind the camera stand 150,000 houses, one in another's shadow and none in the picture.
+    let mut scene = street::scene();
+    let small = Arc::new(Geometry::new(&scene));
+    let house = Arc::clone(&scene.statics[0].body);
+    scene.statics.extend(
+        (0..150_000).map(|i| street::at(100 + i, &house, -200.0 - f64::from(i / 300) * 12.0, f64::from(i % 300) * 14.0 - 2100.0, 0.0)),
+    );
+    let large = Arc::new(Geometry::new(&scene));
+    let look = |geometry: &Arc<Geometry>| {
+        let moment = geometry.at(&snapshot(Sky::default()));
+        let start = Instant::now();
+        let view = View::new(&moment, shot(0.0, 0.0, 320, 200)).unwrap();
+        let shadows = view.shadows();
+        let rgb = view.rgb(shadows.as_ref(), &Camera { noise: 1.0, seed: 1, frame: 0 }).unwrap();
+        let drawn = view.drawn.len();
+        let pose = Isometry3::from(Translation3::new(0.0, 0.0, 1.6));
+        let cloud = sweep(&moment, &pose, &Carrier::default(), &LidarSpec { range: 60.0, ..exact() }, 0.1, 1, None).unwrap();
+        (start.elapsed(), drawn, rgb, cloud)
+    };
+    let (first, second) = (look(&small), look(&large));
+    assert!(first.1 == second.1 && first.2 == second.2 && first.3 == second.3, "what is not seen changes what is");
+    // The least of some runs in turn: a busy machine makes them longer, never shorter.
+    let mut least = [Duration::MAX; 2];
+    for _ in 0..12 {
+        for (least, geometry) in least.iter_mut().zip([&small, &large]) {
+            *least = look(geometry).0.min(*least);
+        }
+    }
+    assert!(least[1] < least[0] * 3 / 2, "{least:?} for 1 and for 150,001 houses");
 }
 
 #[test]

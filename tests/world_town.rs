@@ -71,6 +71,37 @@ fn lanes_join_in_place_and_direction_and_bend_no_tighter_than_a_car_can() {
 }
 
 #[test]
+fn neighbours_lie_beside_each_other_and_limits_are_those_of_streets() {
+    let mut neighbours = 0;
+    for town in towns() {
+        let net = &town.network;
+        for lane in &net.lanes {
+            assert!(
+                (5.0..=20.0).contains(&lane.limit) && (2.5..=4.0).contains(&lane.width),
+                "{}: {:?}",
+                town.spec.name,
+                (lane.limit, lane.width)
+            );
+            for (other, side) in [(lane.left, 1.0), (lane.right, -1.0)] {
+                let Some(other) = other.map(|o| &net.lanes[o]) else { continue };
+                let back = if side > 0.0 { other.right } else { other.left };
+                assert!(
+                    back == Some(lane.id) && other.road == lane.road && other.limit == lane.limit,
+                    "{}: lane {}",
+                    town.spec.name,
+                    lane.id
+                );
+                let at = lane.centre.at(lane.centre.length() / 2.0);
+                let (s, left) = other.centre.project(at.point());
+                assert!((left + side * lane.width).abs() < 0.1 && wrap(other.centre.at(s).heading - at.heading).abs() < 0.05);
+                neighbours += 1;
+            }
+        }
+    }
+    assert!(neighbours > 50, "{neighbours}");
+}
+
+#[test]
 fn lights_are_never_green_for_ways_that_cross() {
     for town in towns() {
         let net = &town.network;

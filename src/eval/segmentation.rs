@@ -4,7 +4,7 @@
 //! [`SegmentationScores`]. *Invariant*: every counted pixel has both its classes in the list; one that has not is an error that
 //! names value and picture. A class without pixels has no IoU (`None`), never NaN.
 
-mod font;
+pub mod font;
 mod picture;
 
 use crate::types::{ClassList, Error, Result};

@@ -1,9 +1,10 @@
 //! `sensorium world sheet`: one street at several hours, in several weathers, by several sensors, as one picture.
 //!
-//! *Out*: rows of hours and weathers; columns colour, depth, classes, heat, and the LiDAR in the camera's picture. The vehicle stands at the same place in
-//! all rows but that of rain, where traffic is slower.
+//! *Out*: rows of hours and weathers; columns colour, depth, classes, heat, and the LiDAR in the camera's picture; captions above and beside.
+//! The vehicle stands at the same place in all rows but that of rain, where traffic is slower.
 
 use super::super::{Ending, Result, output};
+use crate::eval::segmentation::font;
 use crate::types::{Error, Payload, PointCloud, num};
 use crate::world::live::{Live, LiveConfig, Tick};
 use crate::world::model::Sky;
@@ -33,18 +34,30 @@ pub struct Args {
 }
 
 /// Hours and weathers from top to bottom.
-const SKIES: [Sky; 6] = [
-    Sky { hour: 10.5, clouds: 0.35, rain: 0.0, visibility: 20_000.0, celsius: 14.0 },
-    Sky { hour: 17.4, clouds: 0.4, rain: 0.0, visibility: 20_000.0, celsius: 12.0 },
-    Sky { hour: 19.1, clouds: 0.3, rain: 0.0, visibility: 20_000.0, celsius: 9.0 },
-    Sky { hour: 22.5, clouds: 0.4, rain: 0.0, visibility: 20_000.0, celsius: 6.0 },
-    Sky { hour: 13.0, clouds: 0.9, rain: 0.6, visibility: 20_000.0, celsius: 11.0 },
-    Sky { hour: 8.5, clouds: 0.7, rain: 0.0, visibility: 70.0, celsius: 5.0 },
+const SKIES: [(&str, Sky); 6] = [
+    ("morning 10:30", Sky { hour: 10.5, clouds: 0.35, rain: 0.0, visibility: 20_000.0, celsius: 14.0 }),
+    ("evening 17:24", Sky { hour: 17.4, clouds: 0.4, rain: 0.0, visibility: 20_000.0, celsius: 12.0 }),
+    ("dusk 19:06", Sky { hour: 19.1, clouds: 0.3, rain: 0.0, visibility: 20_000.0, celsius: 9.0 }),
+    ("night 22:30", Sky { hour: 22.5, clouds: 0.4, rain: 0.0, visibility: 20_000.0, celsius: 6.0 }),
+    ("rain 13:00", Sky { hour: 13.0, clouds: 0.9, rain: 0.6, visibility: 20_000.0, celsius: 11.0 }),
+    ("fog 08:30", Sky { hour: 8.5, clouds: 0.7, rain: 0.0, visibility: 70.0, celsius: 5.0 }),
 ];
-/// Sensors from left to right.
-const KINDS: [SensorKind; 4] = [SensorKind::Rgb, SensorKind::Depth, SensorKind::Semantic, SensorKind::Thermal];
+/// Sensors from left to right; the LiDAR comes last.
+const KINDS: [(&str, SensorKind); 4] = [
+    ("colour", SensorKind::Rgb),
+    ("depth", SensorKind::Depth),
+    ("classes", SensorKind::Semantic),
+    ("thermal infrared", SensorKind::Thermal),
+];
+const LIDAR: &str = "LiDAR intensity";
 /// Pixels between pictures.
 const GAP: usize = 4;
+/// Pixels of a dot of the captions.
+const DOT: usize = 2;
+/// Room for a line of caption.
+const CAPTION: usize = 9 * DOT + GAP;
+const PAPER: u8 = 24;
+const INK: u8 = 225;
 
 type Rgb = [u8; 3];
 
@@ -55,13 +68,22 @@ pub(super) fn sheet(args: &Args) -> Result {
     }
     let (width, height) = (args.width, args.width / 2);
     let columns = KINDS.len() + 1;
-    let (full_width, full_height) = (columns * width + (columns - 1) * GAP, SKIES.len() * height + (SKIES.len() - 1) * GAP);
-    let mut canvas = vec![24_u8; full_width * full_height * 3];
-    for (row, sky) in SKIES.iter().enumerate() {
+    let (full_width, full_height) = (CAPTION + columns * (width + GAP), CAPTION + SKIES.len() * (height + GAP));
+    let mut canvas = vec![PAPER; full_width * full_height * 3];
+    let titles = KINDS.iter().map(|(title, _)| *title).chain([LIDAR]);
+    for (column, title) in titles.enumerate() {
+        let start = CAPTION + column * (width + GAP) + centred(title, width);
+        write(title, |along, across| put(&mut canvas, full_width, [start + along, GAP + across]));
+    }
+    for (row, (title, sky)) in SKIES.iter().enumerate() {
+        let top = CAPTION + row * (height + GAP);
+        // Upwards.
+        let start = top + height - centred(title, height);
+        write(title, |along, across| put(&mut canvas, full_width, [GAP + across, start.saturating_sub(along + 1)]));
         let pictures = street(args, *sky, width, height)?;
         for (column, picture) in pictures.iter().enumerate() {
             for (y, line) in picture.chunks_exact(width).enumerate() {
-                let start = ((row * (height + GAP) + y) * full_width + column * (width + GAP)) * 3;
+                let start = ((top + y) * full_width + CAPTION + column * (width + GAP)) * 3;
                 if let Some(target) = canvas.get_mut(start..start + width * 3) {
                     target.chunks_exact_mut(3).zip(line).for_each(|(t, p)| t.copy_from_slice(p));
                 }
@@ -74,6 +96,30 @@ pub(super) fn sheet(args: &Args) -> Result {
     Ok(Ending::Done)
 }
 
+/// Where a caption starts, so that it stands in the middle of so many pixels.
+fn centred(text: &str, room: usize) -> usize {
+    let long = text.chars().count() * (num::usize(font::WIDTH) + 1) * DOT;
+    room.saturating_sub(long) / 2
+}
+
+/// Gives every pixel of a line of text, by its place along the line and down from its top.
+fn write(text: &str, mut pixel: impl FnMut(usize, usize)) {
+    for (index, letter) in text.chars().enumerate() {
+        for (row, bits) in font::rows(letter).into_iter().enumerate() {
+            for column in (0..font::WIDTH).filter(|c| bits >> (font::WIDTH - 1 - c) & 1 == 1) {
+                let (x, y) = ((index * (num::usize(font::WIDTH) + 1) + num::usize(column)) * DOT, row * DOT);
+                (0..DOT * DOT).for_each(|k| pixel(x + k % DOT, y + k / DOT));
+            }
+        }
+    }
+}
+
+fn put(canvas: &mut [u8], width: usize, [x, y]: [usize; 2]) {
+    if let Some(pixel) = canvas.get_mut((y * width + x) * 3..(y * width + x + 1) * 3).filter(|_| x < width) {
+        pixel.fill(INK);
+    }
+}
+
 /// The pictures of one hour.
 fn street(args: &Args, sky: Sky, width: usize, height: usize) -> Result<Vec<Vec<Rgb>>> {
     let camera = |kind: SensorKind| {
@@ -82,8 +128,8 @@ fn street(args: &Args, sky: Sky, width: usize, height: usize) -> Result<Vec<Vec<
     };
     let lidar = SensorSpec::new("lidar", SensorKind::Lidar).placed([0.0, 0.0, 1.85], 0.0);
     let lidar = SensorSpec { beams: Some(48), columns: Some(1600), rolling: Some(false), ..lidar };
-    let sensors: Vec<SensorSpec> = KINDS.iter().map(|k| camera(*k)).chain([lidar]).collect();
-    let world = WorldConfig { town: args.town.clone(), seed: args.seed, ego: EgoDriver::Expert, sky, ..WorldConfig::default() };
+    let sensors: Vec<SensorSpec> = KINDS.iter().map(|(_, k)| camera(*k)).chain([lidar]).collect();
+    let world = WorldConfig { town: args.town.clone(), seed: args.seed, ego: EgoDriver::Expert, sky, pedestrians: 60, ..WorldConfig::default() };
     let mut live = Live::new(&LiveConfig { world, sensors, step_hz: 10.0, warm_up_s: args.at, parked: false, place: [0.0; 4] })?;
     let tick = live.advance()?;
     let mut pictures: Vec<Vec<Rgb>> = tick.readings.iter().filter_map(|r| picture(&r.payload)).collect();

@@ -30,7 +30,7 @@ pub struct WorldConfig {
     pub seed: u64,
     /// Moving vehicles besides the ego vehicle; at most as many as the streets hold are there.
     pub vehicles: usize,
-    /// Pedestrians and cyclists on side walks.
+    /// Pedestrians and cyclists on side walks; at most as many as the walks hold are there.
     pub pedestrians: usize,
     /// Who drives the ego vehicle.
     pub ego: EgoDriver,

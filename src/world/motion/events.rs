@@ -7,7 +7,7 @@ use super::contact::Contact;
 use super::vehicle::{Driver, Vehicle};
 use super::world::World;
 use crate::world::model::Signal;
-use crate::world::scene::{LaneId, Network, Rule, wrap};
+use crate::world::scene::{Lane, LaneId, Network, Rule, wrap};
 use serde::{Deserialize, Serialize};
 
 /// Kinds of events.
@@ -117,14 +117,17 @@ impl World {
             let waits = l.rule == Rule::Stop && s.speed.abs() < 0.1 && (0.0..4.0).contains(&(l.stop - along));
             w.stood = if waits { Some(lane) } else { w.stood.filter(|k| *k == lane) };
         }
-        let middle = net.locate([s.x, s.y], Some(s.heading)).and_then(|(l, at, left)| Some((net.lane(l)?, at, left)));
-        let road = middle.and_then(|(l, _, _)| net.roads.get(l.road));
-        let slack = road.map_or(1.5, |r| r.parking.max(0.4));
-        let off = middle.is_none_or(|(l, _, left)| l.junction.is_none() && left.abs() > l.width / 2.0 + slack)
-            && !self.inside_junction([s.x, s.y]);
-        let wrong = !off
-            && s.speed > 1.0
-            && middle.is_some_and(|(l, at, _)| l.junction.is_none() && wrap(l.centre.at(at).heading - s.heading).abs() > 2.0);
+        let lane_of = |heading| net.locate([s.x, s.y], heading).and_then(|(l, at, left)| Some((net.lane(l)?, at, left)));
+        let (middle, under) = (lane_of(Some(s.heading)), lane_of(None));
+        // Beyond a lane's right edge may be a parking strip; beyond its left edge is somebody else's lane.
+        let within = |(l, _, left): (&Lane, f64, f64)| {
+            let strip = net.roads.get(l.road).map_or(1.5, |r| r.parking.max(0.4));
+            l.junction.is_some() || (-l.width / 2.0 - strip..=l.width / 2.0 + 0.4).contains(&left)
+        };
+        let against = |(l, at, _): (&Lane, f64, f64)| l.junction.is_none() && wrap(l.centre.at(at).heading - s.heading).abs() > 2.0;
+        let own = middle.is_some_and(within);
+        let off = !own && !under.is_some_and(within) && !self.inside_junction([s.x, s.y]);
+        let wrong = !off && s.speed > 1.0 && if own { middle.is_some_and(against) } else { under.is_some_and(against) };
         if off && !w.off {
             found.push((EventKind::OffRoad, None));
         }

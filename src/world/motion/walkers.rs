@@ -37,6 +37,8 @@ pub(crate) struct Walker {
     walked: f64,
     /// The crossing it waits at.
     pub(crate) waits: Option<usize>,
+    /// The walk it goes on to, and whether from that one's start: kept while it waits.
+    next: Option<(usize, bool)>,
     /// Seconds that it stays where it is after an accident.
     down: f64,
     rng: Rng,
@@ -67,6 +69,7 @@ impl Walker {
             pace: if rides { rng.range(2.6, 3.6) } else { rng.range(1.0, 1.65) },
             walked: rng.range(0.0, 2.0),
             waits: None,
+            next: None,
             down: 0.0,
             rng,
         };
@@ -168,7 +171,8 @@ impl Walker {
         });
         let mut wanted = if ahead { if walk.crossing.is_some() { 0.5 } else { 0.15 } } else { self.pace };
         if left < 0.2 + self.speed * dt {
-            match self.choose(net) {
+            self.next = self.next.or_else(|| self.choose(net));
+            match self.next {
                 Some((next, forward)) => {
                     let crossing = net.walks.get(next).and_then(|w| w.crossing.map(|c| (c, w)));
                     match crossing {
@@ -176,13 +180,12 @@ impl Walker {
                             self.waits = Some(c);
                             wanted = 0.0;
                             // Now and then somebody thinks better of it.
-                            if self.rng.chance(0.004) {
-                                self.forward = !self.forward;
-                                self.gone = left;
+                            if self.rng.chance(0.001) {
+                                (self.forward, self.gone, self.next) = (!self.forward, left.max(0.0), None);
                             }
                         }
                         _ => {
-                            (self.walk, self.forward, self.gone) = (next, forward, 0.0);
+                            (self.walk, self.forward, self.gone, self.next) = (next, forward, 0.0, None);
                         }
                     }
                 }
@@ -197,16 +200,14 @@ impl Walker {
         self.walked += self.speed * dt;
         self.settle(net, 1.0 - (-dt / 0.25).exp());
     }
-    /// The next walk: any but the one it comes from, the choice kept while it waits.
+    /// The next walk by chance: any but the one it comes from.
     fn choose(&mut self, net: &Network) -> Option<(usize, bool)> {
         let walk = net.walks.get(self.walk)?;
         let place = if self.forward { walk.to } else { walk.from };
         let options: Vec<(usize, bool)> = net.places.get(place)?.iter().filter(|(w, _)| *w != self.walk).copied().collect();
-        // The same draw until it has moved on: chance of the place, not of the moment.
-        let mut draw = self.rng.fork(place as u64 ^ ((self.walk as u64) << 20));
         let weights: Vec<f64> =
             options.iter().map(|(w, _)| if net.walks.get(*w).is_some_and(|w| w.crossing.is_some()) { 1.2 } else { 1.0 }).collect();
-        draw.weighted(&weights).and_then(|i| options.get(i)).copied()
+        self.rng.weighted(&weights).and_then(|i| options.get(i)).copied()
     }
     /// What sensors see.
     pub(crate) fn instance(&self) -> Option<Instance> {

@@ -13,8 +13,11 @@ use super::vehicle::{Driver, Vehicle};
 use super::walkers::Walker;
 use crate::types::{Control, Error, Result, num};
 use crate::world::model::{Scene, Signal, Sky, Snapshot};
-use crate::world::scene::{Grid, LaneId, Rng, Town};
+use crate::world::scene::{Footprint, Grid, LaneId, Rng, Town};
 use std::sync::Arc;
+
+/// How often a place for somebody on foot is drawn before the walks count as full.
+const DRAWS: u64 = 40;
 
 /// A town with everything that moves.
 #[derive(Debug, Clone)]
@@ -78,15 +81,29 @@ impl World {
             things: Vec::new(),
             near: Grid::default(),
         };
+        let mut taken = Grid::default();
         for i in 0..config.pedestrians {
             let id = next + num::u32(i);
             let chance = rng.fork(200_000 + i as u64);
-            world.walkers.extend(Walker::by_chance(id, &world.town.gallery, &world.town.network, chance));
+            world.walkers.extend(world.newcomer(id, &chance, &mut taken));
         }
         world.signals.update(&world.town.network, 0.0);
         world.index();
         world.ways();
         Ok(world)
+    }
+    /// Somebody on foot where nobody and nothing stands yet; `None` where so many draws found no such place.
+    fn newcomer(&self, id: u32, chance: &Rng, taken: &mut Grid) -> Option<Walker> {
+        let free = |f: &Footprint| {
+            let others = taken.around(f.centre, 2.5).into_iter().filter_map(|i| self.walkers.get(i));
+            let mut obstacles = self.town.obstacles_near(f.centre, 2.0);
+            others.map(Walker::thing).all(|t| t.footprint.overlap(f).is_none()) && obstacles.all(|o| o.footprint.overlap(f).is_none())
+        };
+        let draws = std::iter::once(chance.clone()).chain((1..DRAWS).map(|k| chance.fork(k)));
+        let mut somewhere = draws.filter_map(|draw| Walker::by_chance(id, &self.town.gallery, &self.town.network, draw));
+        let walker = somewhere.find(|w| free(&w.thing().footprint))?;
+        taken.insert(self.walkers.len(), [[walker.x, walker.y]; 2]);
+        Some(walker)
     }
     /// The town: network, blocks, obstacles.
     pub const fn town(&self) -> &Arc<Town> {

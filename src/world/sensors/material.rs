@@ -27,8 +27,10 @@ pub struct Spot<'a> {
     pub local: V3,
     /// Normal in the body's frame.
     pub flat: V3,
-    /// Normal in the world.
+    /// Normal of the facet, world.
     pub normal: V3,
+    /// Normal of the round thing that the facet is a piece of, world.
+    pub round: V3,
     /// Towards the camera, unit, world.
     pub towards: V3,
     /// Metres that a pixel covers here.
@@ -86,7 +88,7 @@ impl Spot<'_> {
         ((p.y * n.x - p.x * n.y) / length, p.z)
     }
     fn plain(&self) -> Look {
-        Look { albedo: self.colour, normal: self.normal, mirror: 0.0, emission: V3::zeros(), thin: 0.0 }
+        Look { albedo: self.colour, normal: self.round, mirror: 0.0, emission: V3::zeros(), thin: 0.0 }
     }
 }
 

@@ -128,13 +128,14 @@ impl<'v, 'm> Shader<'v, 'm> {
             None => world,
         };
         let normal = placed.turn * facet.normal;
+        let round = placed.shape.normal_at(num::usize(drawn.facet), &local).map_or(normal, |n| placed.turn * n);
         let towards = -ray;
         let facing = normal.dot(&towards).max(0.02);
         let footprint = distance * self.view.pixel_angle() / facing.sqrt();
         let paint = placed.instance.as_ref().filter(|_| surface.painted).map_or(surface.colour, |i| i.paint);
         let seed = hash(placed.id().wrapping_add(17));
         let colour = linear(paint);
-        let spot = Spot { placed, surface, colour, world, local, flat: facet.normal, normal, towards, footprint, seed };
+        let spot = Spot { placed, surface, colour, world, local, flat: facet.normal, normal, round, towards, footprint, seed };
         let mut look = look(&spot, light);
         self.shine(placed, surface, &mut look);
         Some((spot, look))

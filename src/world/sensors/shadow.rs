@@ -95,7 +95,9 @@ impl ShadowField {
         let (u, v) = (place(p.x, tx), place(p.y, ty));
         let (iu, iv) = (num::floor_i32(u), num::floor_i32(v));
         let (fu, fv) = (u - num::int_f32(iu), v - num::int_f32(iv));
-        let limit = p.z + 0.05 + 0.16 * (1.0 - facing).min(1.0);
+        // A surface that leans away rises within a texel by as much as its slope: without that room it would shade itself in stripes.
+        let slope = (1.0 - facing * facing).max(0.0).sqrt() / facing.max(0.1);
+        let limit = p.z + 0.04 + (TEXEL * slope).min(0.5);
         let at = usize::try_from(iv).unwrap_or(0) * TEXELS + usize::try_from(iu).unwrap_or(0);
         let free = |i: usize| heights.get(i).map_or(1.0, |h| if *h > limit { 0.0 } else { 1.0 });
         let (a, b, c, d) = (free(at), free(at + 1), free(at + TEXELS), free(at + TEXELS + 1));

@@ -1,12 +1,14 @@
 //! A mesh made ready for sensors: facets with their planes, and a tree over them.
 //!
 //! *In*: a [`Mesh`]. *Out*: facets in the tree's order, in the mesh's own frame, metres. *Invariant*: a facet has three finite corners, an area
-//! above zero, a normal that points to its outside, and a surface; what has not is left out, and so seen by no sensor at all.
+//! above zero, a normal that points to its outside, and a surface; what has not is left out, and so seen by no sensor at all. Round things are
+//! made of flat facets; light, and nothing else, sees them with normals that turn from corner to corner.
 
 use super::bvh::{Bounds, Bvh};
 use crate::types::num;
 use crate::world::model::{Lamp, Material, Mesh, Surface, Tag};
 use nalgebra::Vector3;
+use std::collections::HashMap;
 
 type V3 = Vector3<f32>;
 
@@ -51,6 +53,8 @@ pub struct Shape {
     pub bounds: Bounds,
     /// Middle of each surface that is a lens.
     pub lenses: Vec<Lens>,
+    /// Normals at the corners of each facet, as light sees them; empty where nothing is round.
+    rounded: Vec<[V3; 3]>,
 }
 
 /// What a facet of an unknown surface looks like.
@@ -76,7 +80,16 @@ impl Shape {
         let (tree, order) = Bvh::build(&boxes);
         let facets: Vec<Facet> = order.iter().filter_map(|i| facets.get(num::usize(*i)).copied()).collect();
         let lenses = lenses(&facets, &mesh.surfaces);
-        Self { facets, tree, surfaces: mesh.surfaces.clone(), bounds, lenses }
+        let rounded = rounded(&facets, &mesh.surfaces);
+        Self { facets, tree, surfaces: mesh.surfaces.clone(), bounds, lenses, rounded }
+    }
+    /// The normal of the round thing that a facet is a piece of, at a place on the facet, in the mesh's frame.
+    #[inline]
+    pub fn normal_at(&self, facet: usize, place: &V3) -> Option<V3> {
+        let (normals, flat) = (self.rounded.get(facet)?, self.facets.get(facet)?);
+        let [a, b, c] = &flat.corners;
+        let part = |p: &V3, q: &V3| (p - place).cross(&(q - place)).dot(&flat.normal).max(0.0);
+        (normals[0] * part(b, c) + normals[1] * part(c, a) + normals[2] * part(a, b)).try_normalize(1e-12)
     }
     /// The surface of a facet.
     #[inline]
@@ -91,6 +104,41 @@ fn normal(corners: &[V3; 3]) -> Option<V3> {
     let n = (b - a).cross(&(c - a));
     let length = n.norm();
     (length > 1e-12).then(|| (n / length).map(num::f32))
+}
+
+/// How far the facets of something round may turn from one to the next: the cosine.
+const fn bend(material: Material) -> Option<f32> {
+    match material {
+        Material::Metal | Material::HotMetal | Material::Plastic | Material::Rubber | Material::Wood => Some(0.72),
+        Material::Foliage | Material::Cloth | Material::Skin => Some(0.2),
+        _ => None,
+    }
+}
+
+/// Normals at corners: the mean over the facets of one kind that meet there and turn little from this one, by the corner's angle.
+fn rounded(facets: &[Facet], surfaces: &[Surface]) -> Vec<[V3; 3]> {
+    let kind = |f: &Facet| surfaces.get(usize::from(f.surface)).and_then(|s| Some((s.material, bend(s.material)?)));
+    if !facets.iter().any(|f| kind(f).is_some()) {
+        return Vec::new();
+    }
+    // Sheet metal is one skin whether an engine is under it or not.
+    let skin = |m: Material| if m == Material::HotMetal { Material::Metal } else { m };
+    let bits = |c: &V3| [c.x, c.y, c.z].map(|v| (v + 0.0).to_bits());
+    let mut meeting: HashMap<[u32; 3], Vec<(V3, Material, f32)>> = HashMap::new();
+    for facet in facets {
+        let Some((material, _)) = kind(facet) else { continue };
+        let [a, b, c] = facet.corners;
+        for (at, p, q) in [(a, b, c), (b, c, a), (c, a, b)] {
+            meeting.entry(bits(&at)).or_default().push((facet.normal, skin(material), (p - at).angle(&(q - at))));
+        }
+    }
+    let corner = |facet: &Facet, at: &V3| {
+        let Some((material, least)) = kind(facet) else { return facet.normal };
+        let others = meeting.get(&bits(at)).map(Vec::as_slice).unwrap_or_default();
+        let near = others.iter().filter(|(n, m, _)| *m == skin(material) && n.dot(&facet.normal) > least);
+        near.fold(V3::zeros(), |sum, (n, _, angle)| sum + n * *angle).try_normalize(1e-6).unwrap_or(facet.normal)
+    };
+    facets.iter().map(|f| f.corners.map(|at| corner(f, &at))).collect()
 }
 
 fn lenses(facets: &[Facet], surfaces: &[Surface]) -> Vec<Lens> {
@@ -120,6 +168,29 @@ fn lenses(facets: &[Facet], surfaces: &[Surface]) -> Vec<Lens> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn light_sees_a_ball_round_and_a_box_square() {
+        let look = |material, corners: &dyn Fn(usize) -> [f32; 3], triangles: Vec<[u32; 3]>, count| Mesh {
+            vertices: (0..count).map(corners).collect(),
+            triangles: triangles.into_iter().map(|t| (t, 0)).collect(),
+            surfaces: vec![Surface { material, ..PLAIN }],
+        };
+        // An octahedron: normals at its corners point along the axes, and in the middle of a facet they are the facet's.
+        let tips = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]];
+        let faces: Vec<[u32; 3]> = (0..4).flat_map(|i| [[i, (i + 1) % 4, 4], [(i + 1) % 4, i, 5]]).collect();
+        for (material, round) in [(Material::Cloth, true), (Material::Metal, false), (Material::Plaster, false)] {
+            let shape = Shape::new(&look(material, &|i| tips[i], faces.clone(), 6));
+            for (index, facet) in shape.facets.iter().enumerate() {
+                let middle = (facet.corners[0] + facet.corners[1] + facet.corners[2]) / 3.0;
+                let at = |p: &V3| shape.normal_at(index, p).unwrap_or(facet.normal);
+                assert!((at(&middle) - facet.normal).norm() < 1e-5);
+                let tip = facet.corners[1];
+                let wanted = if round { tip } else { facet.normal };
+                assert!((at(&tip) - wanted).norm() < 1e-5, "{material:?}: {:?} at {tip:?}", at(&tip));
+            }
+        }
+    }
 
     #[test]
     fn facets_without_area_or_with_corners_nowhere_are_left_out() {

@@ -131,22 +131,22 @@ fn shell(shape: &mut Shape, m: &Measures, paint: Surface) {
     };
     let screen = m.house[0];
     let rings = [
-        ring(-h, 0.86, 0.14, m.tail - 0.12),
-        ring(-h + 0.1, 0.95, 0.06, m.tail - 0.02),
+        ring(-h, 0.86, 0.09, m.tail - 0.12),
+        ring(-h + 0.1, 0.95, 0.05, m.tail - 0.02),
         ring(-h + 0.45, 1.0, 0.0, m.tail),
         ring(m.house[3].max(-h + 0.6), 1.0, 0.0, m.belt.max(m.tail)),
         ring(screen, 1.0, 0.0, m.belt),
         ring(screen + 0.15, 1.0, 0.0, m.belt - 0.03),
-        ring(h - 0.32, 0.97, 0.02, m.nose + 0.05),
-        ring(h - 0.08, 0.9, 0.08, m.nose - 0.05),
-        ring(h, 0.8, 0.16, m.nose - 0.17),
+        ring(h - 0.42, 0.98, 0.01, m.nose + 0.06),
+        ring(h - 0.16, 0.94, 0.03, m.nose),
+        ring(h - 0.04, 0.88, 0.05, m.nose - 0.1),
+        ring(h, 0.8, 0.08, m.nose - 0.2),
     ];
     let hot = Surface { material: Material::HotMetal, ..paint };
     let skirt = Surface { painted: false, material: Material::Plastic, colour: [38, 38, 40], ..paint };
     shape.loft_with(&rings, true, |i, side| match (i, side) {
         (5.., 3) => hot,
         (_, 7) => skirt,
-        (0 | 7, 0 | 6) => skirt,
         _ => paint,
     });
 }
@@ -172,7 +172,9 @@ fn house(shape: &mut Shape, m: &Measures, paint: Surface) {
         let j = (i + 1) % 4;
         [low.get(i), low.get(j), high.get(j), high.get(i)].map(|p| p.copied().unwrap_or_default())
     };
-    shape.panel(face(1), [0.06, 0.94], [0.06, 0.94], 0.006, GLASS);
+    let frame = DARK(paint.tag);
+    shape.panel(face(1), [0.04, 0.96], [0.02, 0.95], 0.003, frame);
+    shape.panel(face(1), [0.07, 0.93], [0.08, 0.92], 0.006, GLASS);
     if m.name == "car.van" {
         shape.panel(face(3), [0.08, 0.48], [0.15, 0.88], 0.006, GLASS);
         shape.panel(face(3), [0.52, 0.92], [0.15, 0.88], 0.006, GLASS);
@@ -180,11 +182,12 @@ fn house(shape: &mut Shape, m: &Measures, paint: Surface) {
         shape.panel(face(3), [0.08, 0.92], [0.1, 0.9], 0.006, GLASS);
     }
     for (side, forward) in [(0, true), (2, false)] {
+        shape.panel(face(side), [0.035, 0.965], [0.06, 0.9], 0.003, frame);
         let n = m.windows.max(1) as f64;
         for k in 0..m.windows.max(1) {
             let (a, b) = (0.05 + 0.9 * k as f64 / n + 0.012, 0.05 + 0.9 * (k + 1) as f64 / n - 0.012);
             let span = if forward { [a, b] } else { [1.0 - b, 1.0 - a] };
-            shape.panel(face(side), span, [0.12, 0.9], 0.006, GLASS);
+            shape.panel(face(side), span, [0.1, 0.87], 0.006, GLASS);
         }
     }
 }
@@ -194,9 +197,16 @@ fn fittings(m: &Measures, tag: Tag) -> Shape {
     let [length, width, _] = m.size;
     let (h, w) = (length / 2.0, width / 2.0);
     let mut s = Shape::default();
-    let head = m.nose - 0.16;
-    s.cuboid([h - 0.16, w * 0.5, head - 0.07], [h - 0.03, w * 0.84, head + 0.06], lens(Lamp::Head, [246, 244, 232], tag));
-    s.cuboid([h - 0.22, w * 0.84, head - 0.06], [h - 0.07, w * 0.93, head + 0.05], lens(Lamp::Left, [236, 150, 30], tag));
+    // Head lamps run round the corner: the lens in front, the indicator beside it.
+    let rim = |z: f64, lift: f64| {
+        [[h - 0.2, w * 0.46, z], [h + 0.006 - lift, w * 0.46, z], [h + 0.002 - lift, w * 0.8, z], [h - 0.04 - lift, w * 0.9, z]]
+    };
+    let head = m.nose - 0.17;
+    s.hexahedron(rim(head - 0.11, 0.0), rim(head + 0.03, 0.02), false, lens(Lamp::Head, [246, 244, 232], tag));
+    let side = |z: f64, lift: f64| {
+        [[h - 0.2, w * 0.86, z], [h - 0.045 - lift, w * 0.86, z], [h - 0.05 - lift, w * 0.915, z], [h - 0.2, w * 0.965, z]]
+    };
+    s.hexahedron(side(head - 0.085, 0.0), side(head + 0.005, 0.02), false, lens(Lamp::Left, [236, 150, 30], tag));
     let tail = m.tail - 0.22;
     s.cuboid([-h, w * 0.62, tail - 0.11], [-h + 0.14, w * 0.93, tail + 0.03], lens(Lamp::Tail, [170, 18, 18], tag));
     s.cuboid([-h - 0.005, w * 0.62, tail + 0.03], [-h + 0.14, w * 0.93, tail + 0.12], lens(Lamp::Brake, [190, 14, 14], tag));
@@ -215,11 +225,36 @@ fn fittings(m: &Measures, tag: Tag) -> Shape {
     s
 }
 
+/// A wheel whose outside has a rim of five spokes; its inside is never seen.
+fn wheel(shape: &mut Shape, [x, y, z]: P3, radius: f64, side: f64, tag: Tag) {
+    const HALF: f64 = 0.105;
+    shape.bar([x, y - HALF, z], [x, y + HALF, z], [radius; 2], 16, true, TYRE(tag));
+    let at = |turn: f64, r: f64, lift: f64| {
+        let (sin, cos) = (-side * turn * std::f64::consts::TAU).sin_cos();
+        [x + r * radius * cos, y + side * (HALF + lift), z + r * radius * sin]
+    };
+    let hollow: Vec<P3> = (0..10).map(|i| at(f64::from(i) / 10.0, 0.66, 0.002)).collect();
+    shape.fan(&hollow, surface(Material::Metal, [52, 53, 56], tag));
+    for i in 0..15 {
+        let (a, b) = (f64::from(i) / 15.0, f64::from(i + 1) / 15.0);
+        shape.quad([at(a, 0.58, 0.006), at(a, 0.68, 0.006), at(b, 0.68, 0.006), at(b, 0.58, 0.006)], RIM(tag));
+    }
+    for i in 0..5 {
+        let turn = f64::from(i) / 5.0;
+        shape.quad(
+            [at(turn - 0.16, 0.13, 0.005), at(turn - 0.035, 0.6, 0.005), at(turn + 0.035, 0.6, 0.005), at(turn + 0.16, 0.13, 0.005)],
+            RIM(tag),
+        );
+    }
+    let hub: Vec<P3> = (0..6).map(|i| at(f64::from(i) / 6.0, 0.16, 0.008)).collect();
+    shape.fan(&hub, RIM(tag));
+}
+
 fn wheels(shape: &mut Shape, m: &Measures, tag: Tag) {
     let w = m.size[1] / 2.0;
     for x in [-m.wheelbase / 2.0, m.wheelbase / 2.0] {
         for side in [-1.0, 1.0] {
-            shape.wheel([x, side * (w - 0.1), m.wheel], m.wheel, 0.21, TYRE(tag), RIM(tag));
+            wheel(shape, [x, side * (w - 0.1), m.wheel], m.wheel, side, tag);
             // The dark arch above the wheel.
             let arch: Vec<P3> = (0..=8)
                 .map(|i| {
@@ -247,8 +282,12 @@ pub(crate) fn car(m: &Measures) -> Arc<Body> {
     shape.add(&right, 0.0, [0.0; 3]);
     wheels(&mut shape, m, tag);
     let (h, w) = (m.size[0] / 2.0, m.size[1] / 2.0);
-    shape.cuboid([h - 0.06, -w * 0.42, m.nose - 0.26], [h + 0.004, w * 0.42, m.nose - 0.17], DARK(tag));
-    shape.cuboid([h - 0.02, -0.26, 0.36], [h + 0.012, 0.26, 0.47], PLATE(tag));
+    shape.cuboid([h - 0.06, -w * 0.42, m.nose - 0.27], [h + 0.004, w * 0.42, m.nose - 0.17], DARK(tag));
+    shape.cuboid([h - 0.06, -0.11, m.nose - 0.245], [h + 0.01, 0.11, m.nose - 0.195], RIM(tag));
+    let low = 0.29 + (m.wheel - 0.3).max(0.0);
+    shape.cuboid([h - 0.09, -w * 0.6, low], [h + 0.005, w * 0.6, low + 0.1], DARK(tag));
+    shape.cuboid([h - 0.02, -0.26, low + 0.01], [h + 0.012, 0.26, low + 0.12], PLATE(tag));
+    shape.cuboid([-h - 0.006, -w * 0.66, low], [-h + 0.08, w * 0.66, low + 0.08], DARK(tag));
     shape.cuboid([-h - 0.012, -0.26, m.tail - 0.42], [-h + 0.02, 0.26, m.tail - 0.31], PLATE(tag));
     shape.cuboid(
         [m.house[2] - 0.1, -0.18, m.size[2] - 0.06],
