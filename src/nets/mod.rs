@@ -220,17 +220,26 @@ impl Inputs<'_> {
     }
 }
 
-/// One bare pass: tensors in, the outputs and the chosen taps out.
+/// One bare pass: tensors in, the outputs and the chosen taps out; all of them finite.
 ///
 /// # Errors
-/// An input or the name of a tap is wrong, or the device fails.
+/// An input or the name of a tap is wrong, the device fails, or numbers grew beyond 32 bits.
 pub fn forward(model: &dyn Model, inputs: &Named, taps: &TapChoice, device: &Device) -> Result<Named> {
     let mut out = Taps::new(taps.clone());
     let inputs = Inputs { named: inputs, device };
+    let place = || format!("{} {}", model.card().name, model.card().preset);
     device::quietly(|| model.run(&inputs, &mut out))
         .unwrap_or_else(|cause| Err(Error::unavailable("the forward pass", cause)))
-        .map_err(|e| e.at(format!("{} {}", model.card().name, model.card().preset)))?;
-    out.finish()
+        .map_err(|e| e.at(place()))?;
+    let found = out.finish()?;
+    let broken = |data: &TensorData| data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite()));
+    match found.iter().find(|(_, data)| broken(data)) {
+        Some((name, _)) => {
+            let cause = "inputs or parameters so large that 32 bits do not hold what follows from them";
+            Err(Error::mismatch("finite results", format!("NaN or infinity in `{name}`"), cause).at(place()))
+        }
+        None => Ok(found),
+    }
 }
 
 /// Reads a tensor back to the host.

@@ -8,6 +8,11 @@ use crate::nets::blocks::SwinConfig;
 use crate::types::{Error, Result, nearest, num};
 use serde::{Deserialize, Serialize};
 
+/// Most cells of a plane; the published camera grid has 65,536.
+const MOST_CELLS: usize = 1 << 22;
+/// Each looks at every other one.
+const MOST_PROPOSALS: usize = 10_000;
+
 /// What a configuration file may change; the names are its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,7 +211,7 @@ impl FullerConfig {
         if e.camera_decoder.iter().any(|n| !(1..=4096).contains(n)) {
             return Err(Error::mismatch("1 to 4096 channels", format!("{:?}", e.camera_decoder), "camera_decoder"));
         }
-        let depths = steps(e.camera_depth);
+        let depths = self.depths();
         let map = self.map_grid();
         if counts.iter().any(|n| !(1..=10_000_000).contains(n))
             || !(1..=4096).contains(&depths)
@@ -214,6 +219,18 @@ impl FullerConfig {
         {
             let found = format!("counts {counts:?}, {depths} depths, a map of {map:?}");
             return Err(Error::mismatch("counts of at least 1, 1 to 4096 depths, a map of 1 to 8192 cells", found, "--config"));
+        }
+        // Planes of hundreds of channels: more cells would not fit into memory.
+        let planes = [("camera_bev", self.camera_grid().iter().product()), ("map", map[0] * map[1]), ("heads' grid", self.bev()[0] * self.bev()[1])];
+        if let Some((name, cells)) = planes.into_iter().find(|(_, cells): &(_, usize)| *cells > MOST_CELLS) {
+            return Err(Error::mismatch(format!("at most {MOST_CELLS} cells"), cells.to_string(), name));
+        }
+        if e.proposals > MOST_PROPOSALS {
+            return Err(Error::mismatch(format!("at most {MOST_PROPOSALS}"), e.proposals.to_string(), "proposals"));
+        }
+        if e.lidar_encoder == LidarKind::Sparse && e.sensors != Sensors::Camera && self.sparse_levels() == 0 {
+            let found = self.voxel_grid()[2].to_string();
+            return Err(Error::mismatch("at least 24 voxels along z, of which four halvings leave one", found, "point_range / voxel_size"));
         }
         let finite = e.post_center_range.iter().chain([&e.center_head_score]).all(|v| v.is_finite());
         let [x, y, _] = self.camera_grid();
@@ -247,6 +264,18 @@ impl FullerConfig {
     pub fn camera_grid(&self) -> [usize; 3] {
         [self.extents.camera_bev_x, self.extents.camera_bev_y, self.extents.camera_bev_z].map(steps)
     }
+    /// Depths at which a pixel may lie: the nearest and every step below the farthest.
+    pub fn depths(&self) -> usize {
+        let [near, far, step] = self.extents.camera_depth;
+        let count = ((far - near) / step).ceil();
+        if step > 0.0 && count.is_finite() { usize::try_from(num::round_i64(count)).unwrap_or(0) } else { 0 }
+    }
+    /// Levels along z that the sparse encoder leaves; each has channels of its own in the ground plan.
+    pub fn sparse_levels(&self) -> usize {
+        let [.., z] = self.voxel_grid();
+        // One cell more than there are voxels; kernels of 3 with stride 2, the last two without padding.
+        [2, 2, 0, 0].into_iter().fold(z + 1, |z, padding| (z + padding).checked_sub(3).map_or(0, |n| n / 2 + 1))
+    }
     /// Cells of the map along x, y.
     pub fn map_grid(&self) -> [usize; 2] {
         [self.extents.map_x, self.extents.map_y].map(steps)
@@ -273,14 +302,14 @@ impl FullerConfig {
         edges.map(|edge| edge * stride)
     }
     /// Channels of the ground plan that the LiDAR branch gives.
-    pub const fn lidar_channels(&self) -> usize {
+    pub fn lidar_channels(&self) -> usize {
         match self.extents.lidar_encoder {
-            LidarKind::Sparse => 2 * self.sparse[3],
+            LidarKind::Sparse => self.sparse_levels() * self.sparse[3],
             LidarKind::Pillars => self.pillar_second.len() * self.pillar_neck,
         }
     }
     /// Channels of the ground plan that the heads read.
-    pub const fn head_channels(&self) -> usize {
+    pub fn head_channels(&self) -> usize {
         match (self.extents.sensors, self.extents.lidar_encoder) {
             (Sensors::Camera, _) => self.fused,
             // As published, SECOND over the pillars is the decoder itself.
@@ -331,6 +360,15 @@ mod tests {
         assert!(say("voxel_size = [0.1, 0.0, 0.2]").contains("1 to 16384"));
         assert!(say("camera_bev_x = [-54.0, 54.0, 0.3]").contains("halved"));
         assert!(say("proposals = 0").contains("at least 1"));
+        assert!(say("proposals = 1000000").contains("at most 10000"));
+        assert!(say("map_x = [-50, 50, 0.02]\nmap_y = [-50, 50, 0.02]").contains("at most 4194304 cells"));
+        // Two levels of 40 voxels along z, as published; other heights have others, and too few voxels none.
+        let levels = |size: f64| FullerConfig::BASE.with(&format!("voxel_size = [0.1, 0.1, {size}]").parse().unwrap()).map(|c| c.sparse_levels());
+        assert_eq!([0.2, 0.1, 0.05, 1.0 / 3.0].map(|size| levels(size).unwrap()), [2, 4, 9, 1]);
+        assert!(levels(0.4).unwrap_err().to_string().contains("at least 24 voxels along z"));
+        // The farthest depth is left out, whether steps meet it or not.
+        let depths = |text: &str| FullerConfig::BASE.with(&format!("camera_depth = {text}").parse().unwrap()).unwrap().depths();
+        assert_eq!([depths("[1, 60, 0.5]"), depths("[1, 60, 0.7]"), depths("[1, 3, 3]")], [118, 85, 1]);
         let pillars = |text: &str| FullerConfig::BASE.with(&format!("lidar_encoder = \"pillars\"\n{text}").parse().unwrap());
         let whole = pillars("").unwrap();
         assert_eq!((whole.bev(), whole.cell(), whole.lidar_channels(), whole.head_channels()), ([128, 128], [0.8, 0.8], 384, 512));

@@ -296,7 +296,8 @@ impl Model for Fuller {
 
     fn example(&self, height: usize, width: usize) -> Option<Named> {
         let both = example::example(height, width);
-        let seen = |name: &str| if name.starts_with("points.") { self.lidar.is_some() } else { self.camera.is_some() };
+        let points = self.lidar.is_some() || self.config.extents.view == ViewKind::DepthLss;
+        let seen = |name: &str| if name.starts_with("points.") { points } else { self.camera.is_some() };
         Some(both.into_iter().filter(|(name, _)| seen(name)).collect())
     }
 }

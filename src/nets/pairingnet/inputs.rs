@@ -31,14 +31,19 @@ impl Options {
                 let run = [whole("gt_pairs.source_start")?, whole("gt_pairs.target_start")?, whole("gt_pairs.count")?];
                 match run {
                     [Some(source), Some(target), Some(count)] => {
-                        Some((0..count).filter_map(|k| Some([source + k, target.checked_sub(k)?])).collect())
+                        Some((0..count.min(target.saturating_add(1))).filter_map(|k| Some([source.checked_add(k)?, target.checked_sub(k)?])).collect())
                     }
                     _ => None,
                 }
             }
         };
         let [padded, radius, length] = ["padded_points", "ring_neighbours_each_side", "transformer_length"].map(whole);
-        Ok(Self { padded: padded?, radius: radius?, length: length?, temperature, pairs })
+        let radius = radius?;
+        if let Some(bad) = radius.filter(|r| *r > PairingNetConfig::WIDEST) {
+            let wanted = format!("at most {}", PairingNetConfig::WIDEST);
+            return Err(Error::mismatch(wanted, bad.to_string(), "input `ring_neighbours_each_side`"));
+        }
+        Ok(Self { padded: padded?, radius, length: length?, temperature, pairs })
     }
 
     /// Rows that the searching network reads: a multiple of its window, at most what there is.

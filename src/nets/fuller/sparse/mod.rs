@@ -1,6 +1,6 @@
 //! The sparse LiDAR encoder: convolutions in space that only exist where points do (VoxelNet, SECOND).
 //!
-//! *In*: voxels of each sample with their mean points. *Out*: `[samples, 2 * channels, X, Y]`, channel c * 2 + z, rows along LiDAR x.
+//! *In*: voxels of each sample with their mean points. *Out*: `[samples, channels * Z, X, Y]`, channel c * Z + z, rows along LiDAR x (Z is 2 as published).
 //! *Invariant*: sites are kept in order (sample, x, y, z), so equal clouds give equal bits; an empty cloud gives zeros.
 //! Graham et al., "3D Semantic Segmentation with Submanifold Sparse Convolutional Networks", CVPR 2018; Yan et al., "SECOND", 2018.
 
