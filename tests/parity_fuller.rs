@@ -298,6 +298,39 @@ fn other_sizes_and_batches_work_and_samples_do_not_mix() {
     }
 }
 
+/// The fixture's sample and one more: the first one's numbers stay, whatever stands beside it.
+#[test]
+fn a_batch_through_every_alternative_keeps_its_samples_apart() {
+    let device = Device::flex();
+    let (model, _) = build_with("fuller", "fixture", Origin::Memory(Box::new(published())), &extents(), &device).unwrap();
+    let two = |(name, data): (&String, &TensorData)| {
+        let (values, shape) = (support::values(data), data.shape().to_vec());
+        let other = if name.starts_with("given.") { 1.0 } else { 0.8 };
+        let both: Vec<f32> = values.iter().copied().chain(values.iter().map(|v| v * other)).collect();
+        let points = name.starts_with("points.") || name.starts_with("dense.");
+        match shape.first() {
+            _ if points => (name.clone(), TensorData::new(both, [&[2], &shape[..]].concat())),
+            Some(1) => (name.clone(), TensorData::new(both, [&[2], &shape[1..]].concat())),
+            _ => (name.clone(), data.clone()),
+        }
+    };
+    let both = forward(model.as_ref(), &inputs().iter().map(two).collect(), &TapChoice::None, &device).unwrap();
+    let mut compared = 0;
+    // Samples follow each other in every output; the map's loss is a mean over both.
+    for (name, alone) in found().iter().filter(|(name, _)| !by_proposal(name) && *name != "loss.map") {
+        let (alone, first) = (numbers(alone), numbers(&both[name]));
+        let most = alone.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
+        let worst = alone.iter().zip(&first).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(first.len() >= alone.len() && worst <= support::allowed(1e-4 * most, most), "{name}: {worst:e}");
+        compared += usize::from(first.len() > alone.len());
+    }
+    println!("{compared} tensors of two samples");
+    assert!(compared > 80 && both["object.boxes.sample"].shape()[0] == both["object.boxes"].shape()[0]);
+    let map = numbers(&both["map.prob"]);
+    let (first, second) = map.split_at(map.len() / 2);
+    assert!(first.iter().zip(second).any(|(a, b)| (a - b).abs() > 1e-3), "both samples are the same");
+}
+
 #[test]
 fn a_missing_sensor_is_an_input_like_any_other() {
     let (model, device) = (small(), Device::flex());

@@ -197,15 +197,10 @@ impl FullerConfig {
     /// A grid is empty or far too large, a count is zero, or the camera's and the LiDAR's grids differ.
     pub fn checked(self) -> Result<Self> {
         let e = &self.extents;
-        let grids = [
-            ("point_range / voxel_size", self.voxel_grid()),
-            ("point_range / pillar_size", self.pillar_grid()),
-            ("camera_bev", self.camera_grid()),
-        ];
-        for (name, grid) in grids {
-            if grid.iter().any(|n| !(1..=16_384).contains(n)) {
-                return Err(Error::mismatch("1 to 16384 cells along each axis", format!("{grid:?}"), name));
-            }
+        within("camera_bev", self.camera_grid())?;
+        match e.lidar_encoder {
+            LidarKind::Sparse => within("point_range / voxel_size", self.voxel_grid())?,
+            LidarKind::Pillars => self.pillars_within()?,
         }
         let counts = [e.max_points_per_voxel, e.max_voxels, e.max_points_per_pillar, e.max_pillars, e.proposals, e.center_head_max];
         if e.camera_decoder.iter().any(|n| !(1..=4096).contains(n)) {
@@ -232,17 +227,24 @@ impl FullerConfig {
             let found = self.voxel_grid()[2].to_string();
             return Err(Error::mismatch("at least 24 voxels along z, of which four halvings leave one", found, "point_range / voxel_size"));
         }
-        let finite = e.post_center_range.iter().chain([&e.center_head_score]).all(|v| v.is_finite());
+        if let Some(bad) = e.post_center_range.iter().chain([&e.center_head_score]).find(|v| !v.is_finite()) {
+            return Err(Error::mismatch("finite numbers", bad.to_string(), "post_center_range, center_head_score"));
+        }
         let [x, y, _] = self.camera_grid();
         let halved = [x, y].map(|n| n.div_ceil(2));
         let (what, divisor) = match e.lidar_encoder {
             LidarKind::Sparse => ("voxel", 8),
             LidarKind::Pillars => ("pillar", 4),
         };
-        if !finite || halved != self.bev() {
+        if halved != self.bev() {
             let found = format!("{halved:?} cells of the camera against {:?} of the LiDAR", self.bev());
             let wanted = format!("a camera grid that, halved, equals the {what} grid divided by {divisor}");
             return Err(Error::mismatch(wanted, found, "--config"));
+        }
+        if e.sensors == Sensors::Camera && halved.iter().any(|n| !n.is_multiple_of(2)) {
+            // Its decoder halves and doubles.
+            let wanted = "a camera grid of multiples of 4 along x and y, or one less, where there is no LiDAR";
+            return Err(Error::mismatch(wanted, format!("{:?}", self.camera_grid()), "camera_bev"));
         }
         let [x, y, z] = self.pillar_grid();
         if e.lidar_encoder == LidarKind::Pillars && (z != 1 || [x, y].iter().any(|n| !n.is_multiple_of(8))) {
@@ -250,6 +252,14 @@ impl FullerConfig {
             return Err(Error::mismatch(wanted, format!("{:?}", self.pillar_grid()), "point_range / pillar_size"));
         }
         Ok(self)
+    }
+
+    /// Whether the grid of pillars can be drawn.
+    ///
+    /// # Errors
+    /// It has no cell along an axis, or far too many.
+    pub fn pillars_within(&self) -> Result<()> {
+        within("point_range / pillar_size", self.pillar_grid())
     }
 
     /// Voxels along x, y, z.
@@ -336,6 +346,13 @@ pub fn steps([low, high, step]: [f64; 3]) -> usize {
     if step > 0.0 && count.is_finite() { usize::try_from(num::round_i64(count)).unwrap_or(0) } else { 0 }
 }
 
+fn within(name: &str, grid: [usize; 3]) -> Result<()> {
+    if grid.iter().any(|n| !(1..=16_384).contains(n)) {
+        return Err(Error::mismatch("1 to 16384 cells along each axis", format!("{grid:?}"), name));
+    }
+    Ok(())
+}
+
 fn grid([x0, y0, z0, x1, y1, z1]: &[f64; 6], [dx, dy, dz]: &[f64; 3]) -> [usize; 3] {
     [steps([*x0, *x1, *dx]), steps([*y0, *y1, *dy]), steps([*z0, *z1, *dz])]
 }
@@ -365,6 +382,14 @@ mod tests {
         // Two levels of 40 voxels along z, as published; other heights have others, and too few voxels none.
         let levels = |size: f64| FullerConfig::BASE.with(&format!("voxel_size = [0.1, 0.1, {size}]").parse().unwrap()).map(|c| c.sparse_levels());
         assert_eq!([0.2, 0.1, 0.05, 1.0 / 3.0].map(|size| levels(size).unwrap()), [2, 4, 9, 1]);
+        // A low ceiling holds no pillar of 8 m, which matters to pillars alone.
+        let low = "point_range = [-51.2, -51.2, -3, 51.2, 51.2, 0.6]\nvoxel_size = [0.1, 0.1, 0.1]";
+        assert_eq!(FullerConfig::BASE.with(&low.parse().unwrap()).unwrap().pillar_grid()[2], 0);
+        assert!(say(&format!("{low}\nlidar_encoder = \"pillars\"")).contains("pillar_size"));
+        let odd = "point_range = [-12.8, -12.8, -5, 12, 12.8, 3]\ncamera_bev_x = [-12.8, 12, 0.4]\ncamera_bev_y = [-12.8, 12.8, 0.4]";
+        assert_eq!(FullerConfig::BASE.with(&odd.parse().unwrap()).unwrap().bev(), [31, 32]);
+        assert!(say(&format!("{odd}\nsensors = \"camera\"")).contains("multiples of 4"));
+        assert!(say("center_head_score = nan").contains("finite numbers"));
         assert!(levels(0.4).unwrap_err().to_string().contains("at least 24 voxels along z"));
         // The farthest depth is left out, whether steps meet it or not.
         let depths = |text: &str| FullerConfig::BASE.with(&format!("camera_depth = {text}").parse().unwrap()).unwrap().depths();
