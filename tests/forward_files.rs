@@ -180,6 +180,15 @@ fn bad_files_are_one_line_that_says_what_was_wanted() {
         };
         let out = run(&good, "w.safetensors");
         assert_eq!(out.status.code(), Some(0), "{network}: {}", String::from_utf8_lossy(&out.stderr));
+        // A slip in the name of an input that may be left out is no fault, but it is told.
+        if let Some(optional) = ["mask", "img"].into_iter().find(|name| good.contains_key(*name)) {
+            let mut named = good.clone();
+            let data = named.remove(optional).unwrap();
+            named.insert(format!("{optional}s"), data);
+            let out = run(&named, "w.safetensors");
+            let (err, told) = (String::from_utf8_lossy(&out.stderr), format!("`{optional}s` (did you mean `{optional}`?)"));
+            assert!(out.status.success() && err.contains("did not read") && err.contains(&told), "{network}: {err}");
+        }
         for (change, wanted) in changes {
             let mut named = good.clone();
             change(&mut named);
