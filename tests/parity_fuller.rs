@@ -255,10 +255,11 @@ fn pillars_and_networks_of_one_sensor_agree_with_an_independent_definition() {
 #[test]
 fn boxes_of_camera_only_networks_are_thinned_out_as_published() {
     let device = Device::flex();
-    let changes: toml::Table = "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\nvoxel_size = [0.1, 0.1, 0.2]\ncamera_bev_x = [-12.8, 12.8, 0.4]\n\
+    let changes: toml::Table =
+        "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\nvoxel_size = [0.1, 0.1, 0.2]\ncamera_bev_x = [-12.8, 12.8, 0.4]\n\
          camera_bev_y = [-12.8, 12.8, 0.4]\npost_center_range = [-11, -10, -2, 12, 11, 2.5]\ncenter_head_max = 400"
-        .parse()
-        .unwrap();
+            .parse()
+            .unwrap();
     let config = FullerConfig::TINY.with(&changes).unwrap();
     let ranges = [(0.0, 1.0), (-2.5, 2.5), (-0.7, 1.5), (-1.0, 1.0), (-2.0, 2.0), (-8.0, 1.0)];
     let group = |(number, classes): (usize, &usize)| -> GroupMaps {

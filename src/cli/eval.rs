@@ -26,7 +26,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// Where a measure divides by zero; the fields of [`Scores`] say more.
-const FUSION_HELP: &str = "Every score is a number. Where its formula divides by zero: a correlation with a constant picture is 0 (CC, SCD); PSNR is 200 dB
+const FUSION_HELP: &str =
+    "Every score is a number. Where its formula divides by zero: a correlation with a constant picture is 0 (CC, SCD); PSNR is 200 dB
 where the fused picture equals both sources, -200 where it alone is black; VIF counts 1 for a source that holds no information
 (constant, or smaller than every window); Qabf is 0 where both sources are black. SSIM's window shrinks to a smaller picture.
 16-bit pictures are scaled to 8 bits; pictures of other sizes than the fused one are an error.";

@@ -69,8 +69,7 @@ impl std::fmt::Display for Report {
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
             if first.is_empty() { String::new() } else { format!(" ({}{more})", first.join(", ")) }
         };
-        let shapes: Vec<String> =
-            self.misshapen.iter().map(|m| format!("{}: wanted {:?}, found {}", m.name, m.wanted, m.found)).collect();
+        let shapes: Vec<String> = self.misshapen.iter().map(|m| format!("{}: wanted {:?}, found {}", m.name, m.wanted, m.found)).collect();
         write!(f, "{} applied, {} missing{}, ", self.applied.len(), self.missing.len(), some(&self.missing))?;
         write!(f, "{} unexpected{}, {} misshapen{}", self.unexpected.len(), some(&self.unexpected), shapes.len(), some(&shapes))
     }
@@ -280,7 +279,9 @@ mod tests {
         assert_eq!((report.applied.len(), report.missing.len(), report.unexpected.len(), report.misshapen.len()), (1, 1, 1, 1));
         let mut bad = file();
         let values = |values: Vec<f32>| TensorData::new(values, [2, 2]);
-        for (data, said) in [(values(vec![0.0, f32::NAN, 0.0, 0.0]), "NaN or infinity in [2, 2]"), (TensorData::from([[1_i64; 2]; 2]), "I64 [2, 2]")] {
+        for (data, said) in
+            [(values(vec![0.0, f32::NAN, 0.0, 0.0]), "NaN or infinity in [2, 2]"), (TensorData::from([[1_i64; 2]; 2]), "I64 [2, 2]")]
+        {
             bad.tensors.insert("a".to_owned(), data);
             let mut loader = Loader::from_weights(bad.clone(), &Device::flex());
             loader.tensor("a", [2, 2], Init::Constant(0.0));

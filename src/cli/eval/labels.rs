@@ -74,7 +74,9 @@ pub(super) fn labels(bytes: &[u8], names: &ClassList, path: &Path) -> Result<Lab
         DynamicImage::ImageLumaA16(grey) => grey.pixels().map(|p| p.0.first().copied().unwrap_or(0)).collect(),
         DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => by_colour(picture.to_rgb8().as_raw(), stored.palette, names, path)?,
         // Eight bits of sixteen would turn small class numbers into 0.
-        other => return Err(Error::mismatch("grey levels, or colours of 8 bits", format!("{:?}", other.color()), path.display().to_string())),
+        other => {
+            return Err(Error::mismatch("grey levels, or colours of 8 bits", format!("{:?}", other.color()), path.display().to_string()));
+        }
     };
     Ok(Labels { size, values })
 }

@@ -3,67 +3,15 @@
 //! *In*: a preset's name and an optional TOML table. *Out*: [`FullerConfig`], checked. *Invariant*: after [`FullerConfig::checked`] every
 //! grid has at least one cell, the three grids fit each other, and no count is zero.
 
+use super::extents::Extents;
 use super::kinds::{Level, LidarKind, ObjectKind, Sensors, THREE, TWO, ViewKind, levels};
 use crate::nets::blocks::SwinConfig;
 use crate::types::{Error, Result, nearest, num};
-use serde::{Deserialize, Serialize};
 
 /// Most cells of a plane; the published camera grid has 65,536.
 const MOST_CELLS: usize = 1 << 22;
 /// Each looks at every other one.
 const MOST_PROPOSALS: usize = 10_000;
-
-/// What a configuration file may change; the names are its keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Extents {
-    /// Low x, y, z and high x, y, z in metres, LiDAR frame.
-    pub point_range: [f64; 6],
-    /// Edges of a voxel, metres.
-    pub voxel_size: [f64; 3],
-    /// Points of a voxel that count.
-    pub max_points_per_voxel: usize,
-    /// Voxels of a cloud that count.
-    pub max_voxels: usize,
-    /// Edges of a pillar, metres.
-    pub pillar_size: [f64; 3],
-    /// Points of a pillar that count.
-    pub max_points_per_pillar: usize,
-    /// Pillars of a cloud that count.
-    pub max_pillars: usize,
-    /// Low, high, step of the camera's grid along x.
-    pub camera_bev_x: [f64; 3],
-    /// The same along y.
-    pub camera_bev_y: [f64; 3],
-    /// The same along z.
-    pub camera_bev_z: [f64; 3],
-    /// Nearest depth, farthest depth (excluded), step.
-    pub camera_depth: [f64; 3],
-    /// Objects that TransFusion looks at.
-    pub proposals: usize,
-    /// Low, high, step of the map along x.
-    pub map_x: [f64; 3],
-    /// The same along y.
-    pub map_y: [f64; 3],
-    /// Boxes with a centre outside are dropped: low x, y, z, high x, y, z.
-    pub post_center_range: [f64; 6],
-    /// Peaks of a class, and of a group of classes, that CenterHead looks at.
-    pub center_head_max: usize,
-    /// Boxes of CenterHead with at most this score are dropped.
-    pub center_head_score: f64,
-    /// `lss` or `depth_lss`.
-    pub view: ViewKind,
-    /// `transfusion`, `center` or `none`.
-    pub object_head: ObjectKind,
-    /// Whether there is a map head.
-    pub map_head: bool,
-    /// `sparse` or `pillars`.
-    pub lidar_encoder: LidarKind,
-    /// `both`, `lidar` or `camera`.
-    pub sensors: Sensors,
-    /// Channels of a camera-only network's three decoder stages.
-    pub camera_decoder: [usize; 3],
-}
 
 /// All sizes.
 #[derive(Debug, Clone, PartialEq)]
@@ -216,7 +164,8 @@ impl FullerConfig {
             return Err(Error::mismatch("counts of at least 1, 1 to 4096 depths, a map of 1 to 8192 cells", found, "--config"));
         }
         // Planes of hundreds of channels: more cells would not fit into memory.
-        let planes = [("camera_bev", self.camera_grid().iter().product()), ("map", map[0] * map[1]), ("heads' grid", self.bev()[0] * self.bev()[1])];
+        let planes =
+            [("camera_bev", self.camera_grid().iter().product()), ("map", map[0] * map[1]), ("heads' grid", self.bev()[0] * self.bev()[1])];
         if let Some((name, cells)) = planes.into_iter().find(|(_, cells): &(_, usize)| *cells > MOST_CELLS) {
             return Err(Error::mismatch(format!("at most {MOST_CELLS} cells"), cells.to_string(), name));
         }
@@ -380,7 +329,8 @@ mod tests {
         assert!(say("proposals = 1000000").contains("at most 10000"));
         assert!(say("map_x = [-50, 50, 0.02]\nmap_y = [-50, 50, 0.02]").contains("at most 4194304 cells"));
         // Two levels of 40 voxels along z, as published; other heights have others, and too few voxels none.
-        let levels = |size: f64| FullerConfig::BASE.with(&format!("voxel_size = [0.1, 0.1, {size}]").parse().unwrap()).map(|c| c.sparse_levels());
+        let levels =
+            |size: f64| FullerConfig::BASE.with(&format!("voxel_size = [0.1, 0.1, {size}]").parse().unwrap()).map(|c| c.sparse_levels());
         assert_eq!([0.2, 0.1, 0.05, 1.0 / 3.0].map(|size| levels(size).unwrap()), [2, 4, 9, 1]);
         // A low ceiling holds no pillar of 8 m, which matters to pillars alone.
         let low = "point_range = [-51.2, -51.2, -3, 51.2, 51.2, 0.6]\nvoxel_size = [0.1, 0.1, 0.1]";

@@ -35,9 +35,11 @@ impl Options {
             None => {
                 let run = [whole("gt_pairs.source_start")?, whole("gt_pairs.target_start")?, whole("gt_pairs.count")?];
                 match run {
-                    [Some(source), Some(target), Some(count)] => {
-                        Some((0..count.min(target.saturating_add(1))).filter_map(|k| Some([source.checked_add(k)?, target.checked_sub(k)?])).collect())
-                    }
+                    [Some(source), Some(target), Some(count)] => Some(
+                        (0..count.min(target.saturating_add(1)))
+                            .filter_map(|k| Some([source.checked_add(k)?, target.checked_sub(k)?]))
+                            .collect(),
+                    ),
                     _ => None,
                 }
             }
@@ -54,7 +56,8 @@ impl Options {
     /// Rows that the searching network reads: a multiple of its window, at most what there is.
     pub(super) fn length(&self, config: &PairingNetConfig, rows: usize) -> Result<usize> {
         if rows < config.window {
-            let wanted = format!("at least {} rows; a shorter contour is padded with the point (0, 0), see `models show pairingnet`", config.window);
+            let wanted =
+                format!("at least {} rows; a shorter contour is padded with the point (0, 0), see `models show pairingnet`", config.window);
             return Err(Error::mismatch(wanted, rows.to_string(), "input `pcd`"));
         }
         let wanted = self.length.unwrap_or_else(|| config.length.min(rows - rows % config.window));
