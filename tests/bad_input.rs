@@ -299,7 +299,10 @@ fn a_full_disk_is_named_under_every_sink_and_the_others_go_on() {
     if cfg!(feature = "viewer") {
         tried("viewer", &["sink.viewer.kind=rerun", "sink.viewer.edge=block(8)", "sink.viewer.record=small/r.rrd"]);
     }
-    // Where the run's own folder is full, its report cannot be kept; it is printed all the same.
-    let runs = place.run(&["configs/nuscenes.toml", "--set", "runs=small/runs"]);
-    assert!(runs.code != 0 && runs.said.contains("every frame is accounted for") && runs.said.contains("results: failed"), "{}", runs.said);
+    // Where the run's own folder is full, its report cannot be kept; it is printed all the same, and kept where there is room.
+    fs::write(disk.0.join("filler"), vec![0; 397_312]).unwrap(); // three pages of a hundred are left
+    let ran = place.run(&["configs/nuscenes.toml", "--set", "runs=small/runs"]);
+    assert!(ran.code == 2 && ran.err.contains("small/runs/nuscenes"), "{}{}", ran.said, ran.err);
+    assert!(ran.said.contains("every frame is accounted for") && ran.said.contains("results: failed"), "{}", ran.said);
+    assert_eq!(ran.report["adds_up"], true);
 }

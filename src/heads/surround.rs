@@ -170,7 +170,7 @@ impl Surround {
                     let kept = probabilities.iter_mut().skip(cells.len()).step_by(count.max(1));
                     for (layer, (kept, p)) in kept.zip(of_layer).take(layers).enumerate() {
                         // A network that has run away gives NaN, which counts as not set.
-                        *kept = p.max(0.0).min(1.0);
+                        *kept = if p.is_nan() { 0.0 } else { p.clamp(0.0, 1.0) };
                         bits |= u32::from(*kept > self.threshold) << layer;
                     }
                 }

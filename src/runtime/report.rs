@@ -277,15 +277,15 @@ impl fmt::Display for Report {
         });
         let heads = ["handled", "failed", "p50 ms", "p95 ms", "p99 ms", "max ms", "jitter ms", "age p99 ms", "skew p99 ms", "Hz"];
         table(f, "work", &heads, &work.collect::<Vec<_>>())?;
+        for (name, p) in &self.pools {
+            writeln!(f, "  pool {name}: {} in use, peak {}, {} taken, {} allocated", p.in_use, p.peak, p.taken, p.misses)?;
+        }
         if !self.budgets.is_empty() {
             let budgets = self.budgets.iter().map(|b| {
                 let verdict = if b.kept { "kept" } else { "broken" };
                 (format!("{} {}", b.node, b.what), vec![b.promised.to_string(), ms(b.found), verdict.to_owned()])
             });
             table(f, "budgets", &["promised", "found", ""], &budgets.collect::<Vec<_>>())?;
-        }
-        for (name, p) in &self.pools {
-            writeln!(f, "  pool {name}: {} in use, peak {}, {} taken, {} allocated", p.in_use, p.peak, p.taken, p.misses)?;
         }
         writeln!(f)?;
         for (node, weights) in self.nodes.iter().filter_map(|n| Some((&n.name, n.weights.as_ref()?))) {

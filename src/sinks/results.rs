@@ -109,7 +109,11 @@ impl ResultsSink {
     /// What an outcome's file is called: as the picture it lies in, or as the bundle's first named frame, or the bundle's number.
     fn name(&mut self, packet: &Packet, stage: &Arc<str>, outcome: &Outcome) -> String {
         let number = format!("{:06}", packet.head.seq);
-        let home = self.homes.get(&(Arc::clone(stage), outcome.kind())).and_then(|s| packet.bundle.frame(*s));
+        let home = match outcome {
+            Outcome::Projection(points) => Some(points.camera),
+            _ => self.homes.get(&(Arc::clone(stage), outcome.kind())).copied(),
+        };
+        let home = home.and_then(|s| packet.bundle.frame(s));
         let given = home.and_then(|f| f.name.as_ref()).or_else(|| packet.bundle.frames.iter().find_map(|f| f.name.as_ref()));
         let Some(given) = given.filter(|_| self.config.names == Names::Source) else { return number };
         let mut hasher = std::hash::DefaultHasher::new();
