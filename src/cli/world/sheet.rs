@@ -20,13 +20,13 @@ pub struct Args {
     #[arg(long)]
     output: PathBuf,
     /// The town
-    #[arg(long, default_value = "town-03")]
+    #[arg(long, default_value = "town-01")]
     town: String,
     /// What chance depends on
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 4)]
     seed: u64,
     /// Seconds that traffic moves before the pictures are taken
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value_t = 44.0)]
     at: f64,
     /// Columns of one picture; it has half as many rows
     #[arg(long, default_value_t = 400)]
