@@ -368,7 +368,7 @@ fn bad_input_is_an_error_or_a_sane_picture() {
         sweep(&moment, &pose, &Carrier::default(), &exact(), 0.1, 0, None).unwrap();
     }
     // An empty world is all sky.
-    let nothing = std::sync::Arc::new(sensorium::world::sensors::Geometry::new(&sensorium::world::model::Scene::default()));
+    let nothing = Arc::new(Geometry::new(&sensorium::world::model::Scene::default()));
     let mut empty = snapshot(Sky { hour: f64::NAN, clouds: f64::NAN, rain: f64::NAN, visibility: f64::NAN, celsius: f64::NAN });
     empty.movers.clear();
     let moment = nothing.at(&empty);

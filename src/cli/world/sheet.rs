@@ -20,13 +20,13 @@ pub struct Args {
     #[arg(long)]
     output: PathBuf,
     /// The town
-    #[arg(long, default_value = "town-03")]
+    #[arg(long, default_value = "town-01")]
     town: String,
     /// What chance depends on
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 4)]
     seed: u64,
     /// Seconds that traffic moves before the pictures are taken
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value_t = 44.0)]
     at: f64,
     /// Columns of one picture; it has half as many rows
     #[arg(long, default_value_t = 400)]
@@ -129,7 +129,8 @@ fn street(args: &Args, sky: Sky, width: usize, height: usize) -> Result<Vec<Vec<
     let lidar = SensorSpec::new("lidar", SensorKind::Lidar).placed([0.0, 0.0, 1.85], 0.0);
     let lidar = SensorSpec { beams: Some(48), columns: Some(1600), rolling: Some(false), ..lidar };
     let sensors: Vec<SensorSpec> = KINDS.iter().map(|(_, k)| camera(*k)).chain([lidar]).collect();
-    let world = WorldConfig { town: args.town.clone(), seed: args.seed, ego: EgoDriver::Expert, sky, pedestrians: 60, ..WorldConfig::default() };
+    let world =
+        WorldConfig { town: args.town.clone(), seed: args.seed, ego: EgoDriver::Expert, sky, pedestrians: 60, ..WorldConfig::default() };
     let mut live = Live::new(&LiveConfig { world, sensors, step_hz: 10.0, warm_up_s: args.at, parked: false, place: [0.0; 4] })?;
     let tick = live.advance()?;
     let mut pictures: Vec<Vec<Rgb>> = tick.readings.iter().filter_map(|r| picture(&r.payload)).collect();
