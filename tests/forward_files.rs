@@ -1,4 +1,4 @@
-//! `sensorium forward` from files to files: LeTFuser, FULLER and PairingNet give what the library gives, and bad files are one line and exit 2.
+//! `sensorium forward` from files to files: every network gives what the library gives, and bad files are one line and exit 2.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]
 
@@ -39,7 +39,8 @@ fn library(network: &str, preset: &str, config: Option<&Path>, named: &Named) ->
 fn files_give_what_the_library_gives() {
     let extents = support::fixture("fuller/extents.toml");
     type Case = (&'static str, &'static str, Option<PathBuf>, Vec<(&'static str, f32)>);
-    let cases: [Case; 3] = [
+    let cases: [Case; 4] = [
+        ("segmif", "base", None, vec![]),
         ("letfuser", "base", None, vec![("command", 4.0)]),
         ("fuller", "fixture", Some(extents), vec![]),
         ("pairingnet", "base", None, vec![("source_points", 1130.0), ("target_points", 946.0)]),
@@ -50,14 +51,19 @@ fn files_give_what_the_library_gives() {
         let mut named = inputs(network);
         named.extend(extra.into_iter().map(|(name, value)| (name.to_owned(), one(value))));
         weights::save(&at("in.safetensors"), &named).unwrap();
-        let spec = if network == "pairingnet" {
-            // Each half in a file of its own, one of them as PyTorch writes it and called as the authors call theirs.
-            for (half, file) in [("matching", "m.pth"), ("searching", "s.safetensors")] {
+        let halves = match network {
+            "segmif" => Some([("fusion", "m.pth"), ("seg", "s.safetensors")]),
+            "pairingnet" => Some([("matching", "m.pth"), ("searching", "s.safetensors")]),
+            _ => None,
+        };
+        let spec = if let Some(halves) = halves {
+            // Each half in a file of its own, one of them as PyTorch writes it and called as authors call theirs.
+            for (half, file) in halves {
                 let own = published(network).into_iter().filter_map(|(n, d)| Some((n.strip_prefix(&format!("{half}."))?.to_owned(), d)));
                 weights::save(&at(file), &own.collect()).unwrap();
             }
             std::fs::rename(at("m.pth"), at("checkpoint_127.tar")).unwrap();
-            "matching=checkpoint_127.tar,searching=s.safetensors".to_owned()
+            format!("{}=checkpoint_127.tar,{}=s.safetensors", halves[0].0, halves[1].0)
         } else {
             weights::save(&at("w.safetensors"), &published(network)).unwrap();
             "w.safetensors".to_owned()
@@ -81,6 +87,15 @@ fn files_give_what_the_library_gives() {
     }
 }
 
+/// The first `side` rows and columns.
+fn shrunk(data: &TensorData, side: usize) -> TensorData {
+    let [batch, channels, height, width] = data.shape().to_vec().try_into().unwrap();
+    let values = support::values(data);
+    let at = |plane: usize, row: usize| plane * height * width + row * width;
+    let rows = (0..batch * channels).flat_map(|plane| (0..side).map(move |row| at(plane, row)));
+    TensorData::new(rows.flat_map(|start| values[start..start + side].to_vec()).collect::<Vec<f32>>(), [batch, channels, side, side])
+}
+
 /// Parameters of `tiny`, as a file that fits.
 fn tiny(network: &str, folder: &Path) -> Named {
     let (model, report) = build_with(network, "tiny", Origin::Seed(1), &toml::Table::new(), &Device::flex()).unwrap();
@@ -99,7 +114,21 @@ fn bad_files_are_one_line_that_says_what_was_wanted() {
     let put = |name: &'static str, data: TensorData| -> Change { Box::new(move |n| drop(n.insert(name.into(), data.clone()))) };
     let shaped = |value: f32, shape: &[usize]| TensorData::new(vec![value; shape.iter().product()], shape.to_vec());
     let integers = |shape: &[usize]| TensorData::new(vec![1_i64; shape.iter().product()], shape.to_vec());
-    let cases: [(&str, Vec<(Change, &str)>); 3] = [
+    let cases: [(&str, Vec<(Change, &str)>); 4] = [
+        (
+            "segmif",
+            vec![
+                (Box::new(|n| drop(n.remove("vis"))), "`vis`"),
+                (put("vis", shaped(0.5, &[1, 1, 96, 128])), "[batch, 3, H, W]"),
+                (put("ir", shaped(0.5, &[1, 1, 96, 127])), "[1, 1, 96, 128] like `vis`"),
+                (put("ir", shaped(0.5, &[2, 1, 96, 128])), "[1, 1, 96, 128] like `vis`"),
+                (put("mask", shaped(0.5, &[1, 2, 96, 128])), "1 or 3"),
+                (put("vis", integers(&[1, 3, 96, 128])), "f32"),
+                (put("ir", shaped(f32::NAN, &[1, 1, 96, 128])), "finite numbers"),
+                (put("ir", shaped(1e38, &[1, 1, 96, 128])), "finite results"),
+                (Box::new(|n| n.values_mut().for_each(|data| *data = shrunk(data, 28))), "at least 29"),
+            ],
+        ),
         (
             "letfuser",
             vec![
@@ -118,6 +147,7 @@ fn bad_files_are_one_line_that_says_what_was_wanted() {
                 (put("img", shaped(0.0, &[1, 6, 3, 5, 176])), "at least 8"),
                 (put("points.x", integers(&[1, 34688])), "f32"),
                 (put("points.x", shaped(f32::NAN, &[1, 34688])), "finite"),
+                (put("points.intensity", shaped(1e38, &[1, 34688])), "finite results"),
                 (put("given.lidar2image", shaped(0.0, &[1, 6, 4, 4])), "invertible"),
             ],
         ),
@@ -129,6 +159,7 @@ fn bad_files_are_one_line_that_says_what_was_wanted() {
                 (put("source.t_input", shaped(f32::NAN, &[1, 1000, 3, 7, 7])), "finite"),
                 (put("source_points", shaped(1001.0, &[1])), "1 to 1000 points"),
                 (put("source_points", shaped(0.0, &[1])), "1 to 1000 points"),
+                (put("ring_neighbours_each_side", shaped(1e12, &[1])), "at most 4096"),
             ],
         ),
     ];
@@ -148,6 +179,15 @@ fn bad_files_are_one_line_that_says_what_was_wanted() {
         };
         let out = run(&good, "w.safetensors");
         assert_eq!(out.status.code(), Some(0), "{network}: {}", String::from_utf8_lossy(&out.stderr));
+        // A slip in the name of an input that may be left out is no fault, but it is told.
+        if let Some(optional) = ["mask", "img"].into_iter().find(|name| good.contains_key(*name)) {
+            let mut named = good.clone();
+            let data = named.remove(optional).unwrap();
+            named.insert(format!("{optional}s"), data);
+            let out = run(&named, "w.safetensors");
+            let (err, told) = (String::from_utf8_lossy(&out.stderr), format!("`{optional}s` (did you mean `{optional}`?)"));
+            assert!(out.status.success() && err.contains("did not read") && err.contains(&told), "{network}: {err}");
+        }
         for (change, wanted) in changes {
             let mut named = good.clone();
             change(&mut named);

@@ -115,7 +115,10 @@ fn wgpu() -> Result<(Device, String), String> {
 pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
-        text.unwrap_or("it stopped without a message").lines().next().unwrap_or_default().to_owned()
+        // Several lines, the first of them a headline, become one.
+        let lines = text.unwrap_or("it stopped without a message").lines().map(str::trim);
+        let told: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("===")).take(4).collect();
+        told.join(" ")
     })
 }
 

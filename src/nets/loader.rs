@@ -19,15 +19,15 @@ pub enum Init {
     Uniform(f64),
 }
 
-/// A tensor whose shape in the file is not the network's.
+/// A tensor that the network cannot take as the file has it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Misshapen {
     /// The parameter.
     pub name: String,
     /// The network's shape.
     pub wanted: Vec<usize>,
-    /// The file's shape.
-    pub found: Vec<usize>,
+    /// What the file has: another shape, another kind of numbers, or values that are not finite.
+    pub found: String,
 }
 
 /// What loading did: every name of the network and of the file is in one of the last four lists, or was known to be unused.
@@ -45,7 +45,7 @@ pub struct Report {
     pub missing: Vec<String>,
     /// In the file, not in the network.
     pub unexpected: Vec<String>,
-    /// In both, with different shapes or not numbers of the right kind.
+    /// In both, with different shapes, not numbers of the right kind, or not finite.
     pub misshapen: Vec<Misshapen>,
 }
 
@@ -69,8 +69,7 @@ impl std::fmt::Display for Report {
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
             if first.is_empty() { String::new() } else { format!(" ({}{more})", first.join(", ")) }
         };
-        let shapes: Vec<String> =
-            self.misshapen.iter().map(|m| format!("{}: wanted {:?}, found {:?}", m.name, m.wanted, m.found)).collect();
+        let shapes: Vec<String> = self.misshapen.iter().map(|m| format!("{}: wanted {:?}, found {}", m.name, m.wanted, m.found)).collect();
         write!(f, "{} applied, {} missing{}, ", self.applied.len(), self.missing.len(), some(&self.missing))?;
         write!(f, "{} unexpected{}, {} misshapen{}", self.unexpected.len(), some(&self.unexpected), shapes.len(), some(&shapes))
     }
@@ -152,12 +151,17 @@ impl Loader {
         match weights.tensors.remove(name) {
             None => self.report.missing.push(name.to_owned()),
             Some(data) => {
-                let found: Vec<usize> = data.shape().iter().copied().collect();
-                let fits = found == shape && data.dtype() == DType::F32;
-                if let Some(values) = fits.then(|| data.try_into_vec::<f32>().ok()).flatten() {
-                    self.report.applied.push(name.to_owned());
-                    return values;
-                }
+                let (found, kind): (Vec<usize>, DType) = (data.shape().iter().copied().collect(), data.dtype());
+                let values = data.try_into_vec::<f32>().ok().filter(|values| values.iter().all(|v| v.is_finite()));
+                let found = match values {
+                    Some(values) if found == shape => {
+                        self.report.applied.push(name.to_owned());
+                        return values;
+                    }
+                    _ if found != shape => format!("{found:?}"),
+                    None if kind == DType::F32 => format!("NaN or infinity in {found:?}"),
+                    _ => format!("{kind:?} {found:?}"),
+                };
                 self.report.misshapen.push(Misshapen { name: name.to_owned(), wanted: shape.to_vec(), found });
             }
         }
@@ -273,6 +277,16 @@ mod tests {
         };
         let report = load(true).unwrap();
         assert_eq!((report.applied.len(), report.missing.len(), report.unexpected.len(), report.misshapen.len()), (1, 1, 1, 1));
+        let mut bad = file();
+        let values = |values: Vec<f32>| TensorData::new(values, [2, 2]);
+        for (data, said) in
+            [(values(vec![0.0, f32::NAN, 0.0, 0.0]), "NaN or infinity in [2, 2]"), (TensorData::from([[1_i64; 2]; 2]), "I64 [2, 2]")]
+        {
+            bad.tensors.insert("a".to_owned(), data);
+            let mut loader = Loader::from_weights(bad.clone(), &Device::flex());
+            loader.tensor("a", [2, 2], Init::Constant(0.0));
+            assert!(loader.finish(false).unwrap_err().to_string().contains(said), "{said}");
+        }
         let text = load(false).unwrap_err().to_string();
         assert!(text.contains("1 missing (gone)") && text.contains("1 unexpected (extra)") && text.contains("wanted [4], found [3]"));
     }

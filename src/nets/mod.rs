@@ -29,9 +29,11 @@ pub use options::{options, read as read_options};
 pub use taps::{TapChoice, Taps};
 pub use weights::{Named, Weights};
 
-use crate::types::{Error, Result};
+use crate::types::{Error, Result, nearest};
 pub use burn::tensor::Device;
 use burn::tensor::{DType, Tensor, TensorData};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use toml::Table;
 
 /// A network behind one interface: what the command line and the benchmarks need.
@@ -120,22 +122,41 @@ impl Origin {
     }
 }
 
-/// Named inputs with the device they go to.
+/// Named inputs with the device they go to, and an account of the names that were asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     named: &'a Named,
     device: &'a Device,
+    asked: &'a RefCell<BTreeSet<String>>,
 }
 
-impl Inputs<'_> {
+impl<'a> Inputs<'a> {
+    fn get(&self, name: &str) -> Option<&'a TensorData> {
+        self.asked.borrow_mut().insert(name.to_owned());
+        self.named.get(name)
+    }
+
+    /// Says which inputs nobody asked for: a slip in the name of one that may be left out would pass in silence.
+    fn tell_unread(&self, place: &str) {
+        let asked = self.asked.borrow();
+        let unread = self.named.keys().filter(|name| !asked.contains(*name)).map(|name| {
+            let hint = nearest(name, asked.iter().map(String::as_str).filter(|known| !self.named.contains_key(*known)));
+            hint.map_or_else(|| format!("`{name}`"), |known| format!("`{name}` (did you mean `{known}`?)"))
+        });
+        let unread: Vec<String> = unread.collect();
+        if !unread.is_empty() {
+            tracing::warn!("{place}: inputs that this pass did not read: {}", unread.join(", "));
+        }
+    }
+
     /// Whether there is an input `name`.
     pub fn has(&self, name: &str) -> bool {
-        self.named.contains_key(name)
+        self.get(name).is_some()
     }
 
     /// The shape of the input `name`, if it is there.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.named.get(name).map(|data| data.shape().iter().copied().collect())
+        self.get(name).map(|data| data.shape().iter().copied().collect())
     }
 
     /// The input `name` with `D` axes, as `f32`.
@@ -144,7 +165,7 @@ impl Inputs<'_> {
     /// It is missing, has another number of axes, or is not made of floats.
     pub fn tensor<const D: usize>(&self, name: &str) -> Result<Tensor<D>> {
         let place = format!("input `{name}`");
-        let Some(data) = self.named.get(name) else {
+        let Some(data) = self.get(name) else {
             let known: Vec<&str> = self.named.keys().map(String::as_str).collect();
             return Err(Error::mismatch(format!("a tensor `{name}`"), format!("only {}", known.join(", ")), "inputs"));
         };
@@ -163,7 +184,7 @@ impl Inputs<'_> {
     /// # Errors
     /// A value is not finite, or the input is not made of numbers.
     pub fn numbers(&self, name: &str) -> Result<Option<Vec<f64>>> {
-        let Some(data) = self.named.get(name) else { return Ok(None) };
+        let Some(data) = self.get(name) else { return Ok(None) };
         let values = data.clone().convert::<f64>().try_into_vec::<f64>().unwrap_or_default();
         if values.is_empty() || values.iter().any(|v| !v.is_finite()) {
             return Err(Error::mismatch("finite numbers", format!("{:?}", data.dtype()), format!("input `{name}`")));
@@ -183,19 +204,34 @@ impl Inputs<'_> {
         }
     }
 
-    /// The same, where it must be a whole number of 0 or more.
+    /// The values of the input `name`, where they must be whole and 0 or more.
     ///
     /// # Errors
-    /// It is not one.
+    /// They are not.
+    pub fn counts(&self, name: &str) -> Result<Option<Vec<usize>>> {
+        let Some(values) = self.numbers(name)? else { return Ok(None) };
+        let whole = |value: f64| {
+            let count = usize::try_from(crate::types::num::round_i64(value)).ok().filter(|_| value.fract() == 0.0);
+            count.ok_or_else(|| Error::mismatch("whole numbers of 0 or more", value.to_string(), format!("input `{name}`")))
+        };
+        values.into_iter().map(whole).collect::<Result<_>>().map(Some)
+    }
+
+    /// The one value of the input `name`, where it must be whole and 0 or more.
+    ///
+    /// # Errors
+    /// It is not.
     pub fn count(&self, name: &str) -> Result<Option<usize>> {
-        let Some(value) = self.number(name)? else { return Ok(None) };
-        let whole = usize::try_from(crate::types::num::round_i64(value)).ok().filter(|_| value.fract() == 0.0);
-        whole.map(Some).ok_or_else(|| Error::mismatch("a whole number of 0 or more", value.to_string(), format!("input `{name}`")))
+        match self.counts(name)?.as_deref() {
+            None => Ok(None),
+            Some([one]) => Ok(Some(*one)),
+            Some(many) => Err(Error::mismatch("one number", many.len().to_string(), format!("input `{name}`"))),
+        }
     }
 
     /// How many axes the input `name` has.
     pub fn axes(&self, name: &str) -> Option<usize> {
-        self.named.get(name).map(|data| data.shape().iter().count())
+        self.get(name).map(|data| data.shape().iter().count())
     }
 
     /// The input `name` as whole numbers, from integers or from floats that are whole.
@@ -204,7 +240,7 @@ impl Inputs<'_> {
     /// It is missing, empty, or holds something else.
     pub fn whole_numbers(&self, name: &str) -> Result<Vec<i64>> {
         let place = format!("input `{name}`");
-        let Some(data) = self.named.get(name) else {
+        let Some(data) = self.get(name) else {
             return Err(Error::mismatch(format!("a tensor `{name}`"), "none", "inputs"));
         };
         let exact = data.clone().convert::<f64>();
@@ -220,17 +256,28 @@ impl Inputs<'_> {
     }
 }
 
-/// One bare pass: tensors in, the outputs and the chosen taps out.
+/// One bare pass: tensors in, the outputs and the chosen taps out; all of them finite. Inputs that the network does not read are passed over with a warning.
 ///
 /// # Errors
-/// An input or the name of a tap is wrong, or the device fails.
+/// An input or the name of a tap is wrong, the device fails, or numbers grew beyond 32 bits.
 pub fn forward(model: &dyn Model, inputs: &Named, taps: &TapChoice, device: &Device) -> Result<Named> {
     let mut out = Taps::new(taps.clone());
-    let inputs = Inputs { named: inputs, device };
+    let asked = RefCell::default();
+    let inputs = Inputs { named: inputs, device, asked: &asked };
+    let place = || format!("{} {}", model.card().name, model.card().preset);
     device::quietly(|| model.run(&inputs, &mut out))
         .unwrap_or_else(|cause| Err(Error::unavailable("the forward pass", cause)))
-        .map_err(|e| e.at(format!("{} {}", model.card().name, model.card().preset)))?;
-    out.finish()
+        .map_err(|e| e.at(place()))?;
+    inputs.tell_unread(&place());
+    let found = out.finish()?;
+    let broken = |data: &TensorData| data.as_slice::<f32>().is_ok_and(|values| values.iter().any(|v| !v.is_finite()));
+    match found.iter().find(|(_, data)| broken(data)) {
+        Some((name, _)) => {
+            let cause = "inputs or parameters so large that 32 bits do not hold what follows from them";
+            Err(Error::mismatch("finite results", format!("NaN or infinity in `{name}`"), cause).at(place()))
+        }
+        None => Ok(found),
+    }
 }
 
 /// Reads a tensor back to the host.
