@@ -332,5 +332,17 @@ fn wrong_inputs_are_errors_that_say_what_was_wanted() {
     fails(&|n| drop(n.insert("source_points".into(), one(f64::NAN))), "finite");
     fails(&|n| drop(n.insert("transformer_length".into(), one(100.0))), "a multiple of 128");
     fails(&|n| drop(n.insert("matching_temperature".into(), one(0.0))), "above zero");
-    fails(&|n| n.extend(small(1, 60, 2)), "a multiple of 128");
+    fails(&|n| n.extend(small(1, 60, 2)), "at least 128 rows");
+    fails(&|n| drop(n.insert("ring_neighbours_each_side".into(), one(1e12))), "at most 4096");
+    let contrast = |temperature: f64| {
+        move |n: &mut Named| {
+            n.extend(["nce.s", "nce.t"].map(|name| (name.to_owned(), TensorData::new(vec![1.0_f32; 8], [2, 4]))));
+            n.extend(["s", "t"].map(|side| (format!("nce_fragment_ids.{side}"), TensorData::from([1.0_f32, 2.0]))));
+            n.insert("nce_temperature".to_owned(), one(temperature));
+        }
+    };
+    run(&contrast(0.12)).unwrap();
+    fails(&contrast(0.0), "above zero");
+    fails(&|n| drop(n.insert("source_points".into(), one(3.5))), "whole numbers");
+    fails(&|n| drop(n.insert("gt_pairs".into(), TensorData::new(vec![1.0_f32; 3], [3]))), "two numbers a pair");
 }

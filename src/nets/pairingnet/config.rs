@@ -29,6 +29,8 @@ pub struct PairingNetConfig {
 }
 
 impl PairingNetConfig {
+    /// More neighbours, channels or layers than any network has.
+    pub(super) const WIDEST: usize = 4096;
     /// The published sizes.
     pub const BASE: Self = Self {
         channels: 64,
@@ -66,7 +68,8 @@ impl PairingNetConfig {
         let divides = |part: usize, whole: usize| part > 0 && whole > 0 && whole.is_multiple_of(part);
         let sane = divides(self.heads, self.channels) && divides(2, self.channels) && divides(self.window, self.length);
         let sane = sane && (1..self.heads).contains(&self.local_heads) && self.embedding > 0;
-        let bounded = [self.channels, self.graph_layers, self.radius, self.transformer_layers, self.embedding].iter().all(|v| *v <= 4096);
+        let bounded =
+            [self.channels, self.graph_layers, self.radius, self.transformer_layers, self.embedding].iter().all(|v| *v <= Self::WIDEST);
         if sane && bounded && self.length <= 1 << 20 {
             return Ok(self);
         }

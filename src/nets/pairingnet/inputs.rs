@@ -5,7 +5,7 @@
 use super::PairingNetConfig;
 use super::matching::Patches;
 use crate::nets::Inputs;
-use crate::types::{Error, Result, num};
+use crate::types::{Error, Result};
 use burn::tensor::Tensor;
 
 /// What a bare pass may be told beside the tensors.
@@ -25,24 +25,41 @@ impl Options {
         if let Some(bad) = temperature.filter(|t| *t <= 0.0) {
             return Err(Error::mismatch("a temperature above zero", bad.to_string(), "input `matching_temperature`"));
         }
-        let pairs = match inputs.numbers("gt_pairs")? {
-            Some(values) => Some(values.chunks_exact(2).filter_map(|two| Some([index(two.first()?)?, index(two.get(1)?)?])).collect()),
+        let pairs = match inputs.counts("gt_pairs")? {
+            Some(values) => {
+                let (pairs, []) = values.as_chunks::<2>() else {
+                    return Err(Error::mismatch("two numbers a pair", values.len().to_string(), "input `gt_pairs`"));
+                };
+                Some(pairs.to_vec())
+            }
             None => {
                 let run = [whole("gt_pairs.source_start")?, whole("gt_pairs.target_start")?, whole("gt_pairs.count")?];
                 match run {
-                    [Some(source), Some(target), Some(count)] => {
-                        Some((0..count).filter_map(|k| Some([source + k, target.checked_sub(k)?])).collect())
-                    }
+                    [Some(source), Some(target), Some(count)] => Some(
+                        (0..count.min(target.saturating_add(1)))
+                            .filter_map(|k| Some([source.checked_add(k)?, target.checked_sub(k)?]))
+                            .collect(),
+                    ),
                     _ => None,
                 }
             }
         };
         let [padded, radius, length] = ["padded_points", "ring_neighbours_each_side", "transformer_length"].map(whole);
-        Ok(Self { padded: padded?, radius: radius?, length: length?, temperature, pairs })
+        let radius = radius?;
+        if let Some(bad) = radius.filter(|r| *r > PairingNetConfig::WIDEST) {
+            let wanted = format!("at most {}", PairingNetConfig::WIDEST);
+            return Err(Error::mismatch(wanted, bad.to_string(), "input `ring_neighbours_each_side`"));
+        }
+        Ok(Self { padded: padded?, radius, length: length?, temperature, pairs })
     }
 
     /// Rows that the searching network reads: a multiple of its window, at most what there is.
     pub(super) fn length(&self, config: &PairingNetConfig, rows: usize) -> Result<usize> {
+        if rows < config.window {
+            let wanted =
+                format!("at least {} rows; a shorter contour is padded with the point (0, 0), see `models show pairingnet`", config.window);
+            return Err(Error::mismatch(wanted, rows.to_string(), "input `pcd`"));
+        }
         let wanted = self.length.unwrap_or_else(|| config.length.min(rows - rows % config.window));
         if wanted == 0 || !wanted.is_multiple_of(config.window) || wanted > rows {
             let rule = format!("a multiple of {}, at most the {rows} rows of `pcd`", config.window);
@@ -50,10 +67,6 @@ impl Options {
         }
         Ok(wanted)
     }
-}
-
-fn index(value: &f64) -> Option<usize> {
-    usize::try_from(num::round_i64(*value)).ok()
 }
 
 /// One side's inputs, a fragment for each item of the batch.
@@ -81,16 +94,13 @@ impl Side {
             ));
         }
         let name = format!("{side}_points");
-        let counts = match inputs.numbers(&name)? {
+        let counts = match inputs.counts(&name)? {
             None => vec![rows; batch],
-            Some(values) => {
-                let counts: Vec<usize> = values.iter().filter_map(index).collect();
-                match *counts.as_slice() {
-                    [one] => vec![one; batch],
-                    _ if counts.len() == batch => counts,
-                    _ => return Err(Error::mismatch(format!("1 or {batch} counts"), values.len().to_string(), format!("input `{name}`"))),
-                }
-            }
+            Some(counts) => match *counts.as_slice() {
+                [one] => vec![one; batch],
+                _ if counts.len() == batch => counts,
+                _ => return Err(Error::mismatch(format!("1 or {batch} counts"), counts.len().to_string(), format!("input `{name}`"))),
+            },
         };
         Ok(Self { contour, line, colour, counts })
     }

@@ -222,6 +222,9 @@ fn contrast_outputs(inputs: &Inputs<'_>, taps: &mut Taps) -> Result<()> {
     };
     let Some((of_s, of_t)) = numbers("s")?.zip(numbers("t")?) else { return Ok(()) };
     let temperature = inputs.number("nce_temperature")?.unwrap_or(0.12);
+    if temperature <= 0.0 {
+        return Err(Error::mismatch("a temperature above zero", temperature.to_string(), "input `nce_temperature`"));
+    }
     let loss = info_nce(s, t, [&of_s, &of_t], temperature);
     taps.output("nce_st", loss.st);
     taps.output("nce_ss", loss.ss);
