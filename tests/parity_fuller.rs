@@ -4,8 +4,8 @@
 
 mod support;
 
-use burn::tensor::{DType, Device, TensorData};
-use sensorium::nets::fuller::{Fuller, FullerConfig};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use sensorium::nets::fuller::{Fuller, FullerConfig, GROUPS, GroupMaps, Suppression, decode};
 use sensorium::nets::{Model, Named, Origin, TapChoice, Weights, build, build_with, card, forward};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -215,15 +215,20 @@ fn pillars_and_networks_of_one_sensor_agree_with_an_independent_definition() {
     let expected = Weights::read(&support::fixture("fuller/variants.safetensors")).unwrap().tensors;
     let grid = "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\ncamera_bev_x = [-12.8, 12.8, 0.8]\n\
          camera_bev_y = [-12.8, 12.8, 0.8]\nproposals = 20\nmap_x = [-10, 10, 1]\nmap_y = [-10, 10, 1]";
+    let uneven = "point_range = [-8, -14.4, -3, 16, 12, 3.4]\nvoxel_size = [0.2, 0.2, 0.1]\ncamera_bev_x = [-8, 16, 0.8]\n\
+         camera_bev_y = [-14.4, 12, 0.8]\ncamera_bev_z = [-4, 4, 4]\ncamera_depth = [1.5, 40, 0.8]\nproposals = 20\n\
+         map_x = [-6, 12, 0.75]\nmap_y = [-9, 11, 1]";
     let variants = [
+        ("uneven", ""),
         ("pillars", "lidar_encoder = 'pillars'"),
         ("pillars_alone", "lidar_encoder = 'pillars'\nsensors = 'lidar'"),
         ("lidar", "sensors = 'lidar'"),
         ("camera", "sensors = 'camera'"),
         ("depth_lss", "view = 'depth_lss'"),
+        ("camera_depth_lss", "sensors = 'camera'\nview = 'depth_lss'"),
     ];
     for (name, keys) in variants {
-        let changes: toml::Table = format!("{grid}\n{keys}").parse().unwrap();
+        let changes: toml::Table = format!("{}\n{keys}", if name == "uneven" { uneven } else { grid }).parse().unwrap();
         let (_, report) = build_with("fuller", "tiny", Origin::Seed(1), &changes, &device).unwrap();
         let tensors = support::by_rule(&report.parameters, 2);
         let origin = Origin::Memory(Box::new(Weights { tensors, place: "seed 2".to_owned() }));
@@ -246,6 +251,40 @@ fn pillars_and_networks_of_one_sensor_agree_with_an_independent_definition() {
     }
 }
 
+/// Against `tools/center_mixed.py`, an own definition of what published camera-only networks do with CenterHead's maps.
+#[test]
+fn boxes_of_camera_only_networks_are_thinned_out_as_published() {
+    let device = Device::flex();
+    let changes: toml::Table =
+        "point_range = [-12.8, -12.8, -5, 12.8, 12.8, 3]\nvoxel_size = [0.1, 0.1, 0.2]\ncamera_bev_x = [-12.8, 12.8, 0.4]\n\
+         camera_bev_y = [-12.8, 12.8, 0.4]\npost_center_range = [-11, -10, -2, 12, 11, 2.5]\ncenter_head_max = 400"
+            .parse()
+            .unwrap();
+    let config = FullerConfig::TINY.with(&changes).unwrap();
+    let ranges = [(0.0, 1.0), (-2.5, 2.5), (-0.7, 1.5), (-1.0, 1.0), (-2.0, 2.0), (-8.0, 1.0)];
+    let group = |(number, classes): (usize, &usize)| -> GroupMaps {
+        let names = ["reg", "height", "dim", "rot", "vel", "heatmap"].into_iter().zip([2, 1, 3, 2, 2, *classes]);
+        let map = |((name, channels), (low, high)): ((&str, usize), (f64, f64))| {
+            let values = support::fill(&format!("mixed.task{number}.{name}"), 2 * channels * 1024, low, high, 1);
+            Tensor::from_data(TensorData::new(values, [2, channels, 32, 32]), &device)
+        };
+        names.zip(ranges).map(map).collect()
+    };
+    let groups: Vec<GroupMaps> = GROUPS.iter().enumerate().map(group).collect();
+    let expected = Weights::read(&support::fixture("fuller/mixed.safetensors")).unwrap().tensors;
+    let rows = |rule| -> Vec<(usize, [f32; 11])> {
+        let found = decode::centres(&config, &groups, rule).unwrap();
+        found.iter().enumerate().flat_map(|(sample, boxes)| boxes.iter().map(move |b| (sample, b.row()))).collect()
+    };
+    let found = rows(Suppression::Mixed);
+    assert_eq!(found.iter().map(|(sample, _)| *sample as f64).collect::<Vec<_>>(), numbers(&expected["boxes.sample"]));
+    let wanted = numbers(&expected["boxes"]);
+    let worst = found.iter().flat_map(|(_, row)| row).zip(&wanted).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+    println!("{} boxes, worst {worst:.1e}", found.len());
+    assert!(wanted.len() == 11 * found.len() && worst < 1e-4, "{} of {} rows, {worst}", found.len(), wanted.len() / 11);
+    assert!(found != rows(Suppression::Circle) && found != rows(Suppression::Rotated));
+}
+
 #[test]
 fn other_sizes_and_batches_work_and_samples_do_not_mix() {
     let (model, device) = (small(), Device::flex());
@@ -258,6 +297,39 @@ fn other_sizes_and_batches_work_and_samples_do_not_mix() {
         assert!(worst < 1e-4, "{name}: {worst}");
         assert!(a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-4), "{name}: both samples are the same");
     }
+}
+
+/// The fixture's sample and one more: the first one's numbers stay, whatever stands beside it.
+#[test]
+fn a_batch_through_every_alternative_keeps_its_samples_apart() {
+    let device = Device::flex();
+    let (model, _) = build_with("fuller", "fixture", Origin::Memory(Box::new(published())), &extents(), &device).unwrap();
+    let two = |(name, data): (&String, &TensorData)| {
+        let (values, shape) = (support::values(data), data.shape().to_vec());
+        let other = if name.starts_with("given.") { 1.0 } else { 0.8 };
+        let both: Vec<f32> = values.iter().copied().chain(values.iter().map(|v| v * other)).collect();
+        let points = name.starts_with("points.") || name.starts_with("dense.");
+        match shape.first() {
+            _ if points => (name.clone(), TensorData::new(both, [&[2], &shape[..]].concat())),
+            Some(1) => (name.clone(), TensorData::new(both, [&[2], &shape[1..]].concat())),
+            _ => (name.clone(), data.clone()),
+        }
+    };
+    let both = forward(model.as_ref(), &inputs().iter().map(two).collect(), &TapChoice::None, &device).unwrap();
+    let mut compared = 0;
+    // Samples follow each other in every output; the map's loss is a mean over both.
+    for (name, alone) in found().iter().filter(|(name, _)| !by_proposal(name) && *name != "loss.map") {
+        let (alone, first) = (numbers(alone), numbers(&both[name]));
+        let most = alone.iter().fold(1.0_f64, |m, v| m.max(v.abs()));
+        let worst = alone.iter().zip(&first).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(first.len() >= alone.len() && worst <= support::allowed(1e-4 * most, most), "{name}: {worst:e}");
+        compared += usize::from(first.len() > alone.len());
+    }
+    println!("{compared} tensors of two samples");
+    assert!(compared >= 80 && both["object.boxes.sample"].shape()[0] == both["object.boxes"].shape()[0]);
+    let map = numbers(&both["map.prob"]);
+    let (first, second) = map.split_at(map.len() / 2);
+    assert!(first.iter().zip(second).any(|(a, b)| (a - b).abs() > 1e-3), "both samples are the same");
 }
 
 #[test]

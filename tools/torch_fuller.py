@@ -20,14 +20,15 @@ PRESETS = {
     "base": dict(embedding=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), pyramid=256, context=80, sparse=(16, 32, 64, 128), fused=256,
                  second=((128, 5, 1), (256, 5, 2)), neck=256, pillar=((64, 3, 2), (128, 5, 2), (256, 5, 2)), pillar_neck=128, hidden=128, feed=256,
                  branch=64, map_hidden=512, residual=(160, 320, 640), voxel=(0.1, 0.1, 0.2), max_voxels=120000, column=(0.2, 0.2, 8.0), max_pillars=60000,
-                 bev=(-51.2, 51.2, 0.4), depth=(1.0, 60.0, 0.5), proposals=200, map=(-50.0, 50.0, 0.5)),
+                 bev=((-51.2, 51.2, 0.4),) * 2 + ((-10.0, 10.0, 20.0),), depth=(1.0, 60.0, 0.5), proposals=200, map=((-50.0, 50.0, 0.5),) * 2),
     "tiny": dict(embedding=24, depths=(2, 2, 2, 2), heads=(2, 3, 6, 12), pyramid=48, context=16, sparse=(8, 8, 16, 24), fused=40,
                  second=((28, 2, 1), (40, 2, 2)), neck=32, pillar=((32, 1, 2), (48, 2, 2), (64, 2, 2)), pillar_neck=24, hidden=40, feed=80,
                  branch=24, map_hidden=16, residual=(24, 32, 48), voxel=(0.2, 0.2, 0.2), max_voxels=30000, column=(0.4, 0.4, 8.0), max_pillars=20000,
-                 bev=(-51.2, 51.2, 0.8), depth=(1.0, 60.0, 1.0), proposals=100, map=(-50.0, 50.0, 1.0)),
+                 bev=((-51.2, 51.2, 0.8),) * 2 + ((-10.0, 10.0, 20.0),), depth=(1.0, 60.0, 1.0), proposals=100, map=((-50.0, 50.0, 1.0),) * 2),
 }
 SIZES = {"base": (704, 256), "tiny": (176, 64)}
-RANGE = (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0)
+for preset in PRESETS.values():
+    preset["range"] = (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0)
 WINDOW, CLASSES = 7, 10
 BRANCHES = (("center", 2), ("height", 1), ("dim", 3), ("rot", 2), ("vel", 2), ("heatmap", CLASSES))
 UNUSED = ("encoders.camera.vtransform.dx", "encoders.camera.vtransform.bx", "encoders.camera.vtransform.nx", "encoders.camera.vtransform.frustum")
@@ -56,7 +57,7 @@ class Net(Named):
             width = p["fused"]
         elif lidar == "sparse":
             self.sparse_layers(p)
-            width = 2 * p["sparse"][3]
+            width = self.levels() * p["sparse"][3]
         else:
             self.pillar_layers(p)
             width = 3 * p["pillar_neck"]
@@ -109,7 +110,7 @@ class Net(Named):
                 self.block(f"{n}depthnet.", inputs, w, 3, bias=True, names=(at, at + 1))
             self.conv(f"{n}depthnet.6", w, depths + context, 1)
         for at, stride in ((0, 1), (3, 2), (6, 1)):
-            self.block(f"{n}downsample.", context, context, 3, stride, names=(at, at + 1))
+            self.block(f"{n}downsample.", context * (self.axes("bev")[2][2] if at == 0 else 1), context, 3, stride, names=(at, at + 1))
 
     def sparse_layers(self, p):
         n, (first, *_, last) = "encoders.lidar.backbone.", p["sparse"]
@@ -203,9 +204,24 @@ class Net(Named):
         self.block(m, inner, inner, 3, names=(3, 4))
         self.conv(f"{m}6", inner, 6, 1)
 
+    def axes(self, name):
+        """Low, step and count of each axis."""
+        return [(low, step, round((high - low) / step)) for low, high, step in self.p[name]]
+
+    def grid(self, size):
+        low, high = self.p["range"][:3], self.p["range"][3:]
+        return [round((high[a] - low[a]) / size[a]) for a in range(3)]
+
+    def levels(self):
+        """Levels along z that the sparse encoder leaves."""
+        z = self.grid(self.p["voxel"])[2] + 1
+        for padding in (1, 1, 0, 0):
+            z = (z + 2 * padding - 3) // 2 + 1
+        return z
+
     def depths(self):
         low, high, step = self.p["depth"]
-        return round((high - low) / step)
+        return math.ceil((high - low) / step)
 
     def swin(self, x):
         n, outputs = "encoders.camera.backbone.", []
@@ -270,6 +286,8 @@ class Net(Named):
         else:
             image = torch.zeros(samples * cameras, 1, height, width)
             for k in range(samples * cameras):
+                if clouds is None:
+                    break
                 own = augmentation[k // cameras]
                 p = (clouds[k // cameras][:, :3] - own[:3, 3]) @ torch.inverse(own[:3, :3]).T
                 p = p @ to_image[k, :3, :3].T + to_image[k, :3, 3]
@@ -295,24 +313,23 @@ class Net(Named):
         points = points @ (to_lidar[:, :3, :3] @ torch.inverse(intrinsics[:, :3, :3])).transpose(1, 2) + to_lidar[:, None, :3, 3]
         each = augmentation.repeat_interleave(cameras, 0)
         points = points @ each[:, :3, :3].transpose(1, 2) + each[:, None, :3, 3]
-        low, high, step = self.p["bev"]
-        count, c = round((high - low) / step), self.p["context"]
-        cell = ((points - torch.tensor([low, low, -10.0])) / torch.tensor([step, step, 20.0])).long()
-        inside = ((cell >= 0) & (cell < torch.tensor([count, count, 1]))).all(-1)
-        out = torch.zeros(samples, count * count, c)
+        (low, step, (nx, ny, nz)), c = (torch.tensor(column) if k < 2 else column for k, column in enumerate(zip(*self.axes("bev")))), self.p["context"]
+        cell = ((points - low) / step).long()
+        inside = ((cell >= 0) & (cell < torch.tensor([nx, ny, nz]))).all(-1)
+        out = torch.zeros(samples, nz * nx * ny, c)
         for k in range(samples * cameras):
             weight = values[k, :depths].softmax(0)
             lifted = (weight[:, None] * values[k, depths:][None]).permute(0, 2, 3, 1).reshape(-1, c)[inside[k]]
-            out[k // cameras].index_add_(0, cell[k][inside[k]][:, 0] * count + cell[k][inside[k]][:, 1], lifted)
-        x = out.transpose(1, 2).reshape(samples, c, count, count)
+            at = cell[k][inside[k]]
+            out[k // cameras].index_add_(0, (at[:, 2] * nx + at[:, 0]) * ny + at[:, 1], lifted)
+        x = out.reshape(samples, nz, nx * ny, c).transpose(2, 3).reshape(samples, nz * c, nx, ny)
         for at in (0, 3, 6):
             x = self.run(x, f"{n}downsample.", (at, at + 1))
         return x
 
     def cells(self, cloud, size, most, kept):
         """Cells in the order of their first point, the points that count in each, padded with zeros, and how many."""
-        low = torch.tensor(RANGE[:3])
-        grid = torch.tensor([round((RANGE[a + 3] - RANGE[a]) / size[a]) for a in range(3)])
+        low, grid = torch.tensor(self.p["range"][:3]), torch.tensor(self.grid(size))
         cell = torch.floor((cloud[:, :3] - low) / torch.tensor(size)).long()
         good = ((cell >= 0) & (cell < grid)).all(1)
         cell, cloud = cell[good].numpy(), cloud[good]
@@ -332,7 +349,7 @@ class Net(Named):
         return cell[np.sort(first)][:total], points, counts
 
     def voxels(self, clouds):
-        n, (nx, ny, nz) = "encoders.lidar.backbone.", [round((RANGE[a + 3] - RANGE[a]) / self.p["voxel"][a]) for a in range(3)]
+        n, (nx, ny, nz) = "encoders.lidar.backbone.", self.grid(self.p["voxel"])
         maps = []
         for cloud in clouds:
             cells, points, counts = self.cells(cloud, self.p["voxel"], self.p["max_voxels"], 10)
@@ -367,12 +384,12 @@ class Net(Named):
 
     def pillars(self, clouds):
         n, size = "encoders.lidar.backbone.pts_voxel_encoder.pfn_layers.", self.p["column"]
-        nx, ny = (round((RANGE[a + 3] - RANGE[a]) / size[a]) for a in range(2))
+        nx, ny, _ = self.grid(size)
         maps = []
         for cloud in clouds:
             cells, points, counts = self.cells(cloud, size, self.p["max_pillars"], 20)
             mean = points[:, :, :3].sum(1, keepdim=True) / counts[:, None, None]
-            centre = torch.from_numpy(cells[:, None, :2]).float() * torch.tensor(size[:2]) + (torch.tensor(size[:2]) / 2 + torch.tensor(RANGE[:2]))
+            centre = torch.from_numpy(cells[:, None, :2]).float() * torch.tensor(size[:2]) + (torch.tensor(size[:2]) / 2 + torch.tensor(self.p["range"][:2]))
             x = torch.cat([points, points[:, :, :3] - mean, points[:, :, :2] - centre], 2)
             x = x * (torch.arange(20)[None, :, None] < counts[:, None, None])
             for k in (0, 1):
@@ -404,11 +421,8 @@ class Net(Named):
         return x if self.sensors == "lidar" and self.lidar == "pillars" else self.plan(x, "decoder.", self.p["second"])
 
     def map(self, x):
-        low, high, step = self.p["map"]
-        reach = self.p["bev"]
-        centre = low + step * (torch.arange(round((high - low) / step)) + 0.5)
-        g = 2 * (centre - reach[0]) / (reach[1] - reach[0]) - 1
-        gx, gy = torch.meshgrid(g, g, indexing="ij")
+        centres = [low + step * (torch.arange(count) + 0.5) for low, step, count in self.axes("map")]
+        gx, gy = torch.meshgrid(*(2 * (c - low) / (high - low) - 1 for c, (low, high, _) in zip(centres, self.p["bev"])), indexing="ij")
         x = F.grid_sample(x, torch.stack([gy, gx], -1)[None].expand(x.shape[0], -1, -1, -1), align_corners=False)
         m = "heads.map.classifier."
         return torch.sigmoid(self.at(f"{m}6")(self.run(self.run(x, m, (0, 1)), m, (3, 4))))
@@ -529,14 +543,18 @@ VARIANTS = {
     "lidar": dict(sensors="lidar"),
     "camera": dict(sensors="camera"),
     "depth_lss": dict(view="depth_lss"),
+    "camera_depth_lss": dict(view="depth_lss", sensors="camera"),
+    "uneven": dict(),
 }
 
 
 def variants(out):
     """Three cameras of 75x41 and 900 points, all by rule, seed 1; parameters by rule, seed 2."""
-    global RANGE
-    RANGE = (-12.8, -12.8, -5.0, 12.8, 12.8, 3.0)
-    PRESETS["small"] = dict(PRESETS["tiny"], bev=(-12.8, 12.8, 0.8), proposals=20, map=(-10.0, 10.0, 1.0))
+    whole = PRESETS["tiny"]["bev"][2]
+    PRESETS["small"] = dict(PRESETS["tiny"], range=(-12.8, -12.8, -5.0, 12.8, 12.8, 3.0), bev=((-12.8, 12.8, 0.8),) * 2 + (whole,), proposals=20, map=((-10.0, 10.0, 1.0),) * 2)
+    # Another extent along each axis, odd counts, three levels of the sparse encoder and two of the camera's grid, depths that steps do not meet.
+    PRESETS["uneven"] = dict(PRESETS["small"], range=(-8.0, -14.4, -3.0, 16.0, 12.0, 3.4), voxel=(0.2, 0.2, 0.1), depth=(1.5, 40.0, 0.8),
+                             bev=((-8.0, 16.0, 0.8), (-14.4, 12.0, 0.8), (-4.0, 4.0, 4.0)), map=((-6.0, 12.0, 0.75), (-9.0, 11.0, 1.0)))
     given = {"img": peers.by_rule("img", (1, 3, 3, 41, 75), -2.0, 2.5, 1)}
     for axis, low, high in (("x", -12.0, 12.0), ("y", -12.0, 12.0), ("z", -3.0, 1.0), ("intensity", 0.0, 100.0), ("time", 0.0, 0.4)):
         given[f"points.{axis}"] = peers.by_rule(axis, (1, 900), low, high, 1)
@@ -548,9 +566,9 @@ def variants(out):
     given["given.lidar_aug_matrix"] = np.eye(4, dtype=np.float32)[None]
     found = {}
     for name, kinds in VARIANTS.items():
-        net = Net("small", **kinds)
+        net = Net("uneven" if name == "uneven" else "small", **kinds)
         peers.fill(net, peers.random_state(net, 2))
-        only = {"lidar": lambda n: n.startswith("points."), "camera": lambda n: not n.startswith("points.")}.get(kinds.get("sensors"), lambda n: True)
+        only = {"lidar": lambda n: n.startswith("points."), "camera": lambda n: "view" in kinds or not n.startswith("points.")}.get(kinds.get("sensors"), lambda n: True)
         outputs = net({n: torch.from_numpy(np.array(a)) for n, a in given.items() if only(n)})
         found.update({f"{name}/{n}": outputs[n].numpy() for n in ("map.prob", "object.dense_heatmap")})
     peers.write(out, found)

@@ -253,10 +253,16 @@ impl Block {
     }
 
     fn attend(&self, windows: Tensor<3>, batch: usize, grid: &Grid) -> Tensor<3> {
-        let [_, _, channels] = windows.dims();
+        let [count, _, channels] = windows.dims();
         let qkv = self.qkv.forward(windows);
-        let part = |index: usize| qkv.clone().narrow(2, index * channels, channels);
-        let bias = if self.shifted { (self.bias.clone() + grid.mask.clone()).repeat_dim(0, batch) } else { self.bias.clone() };
-        self.project.forward(self.heads.mix(part(0), part(1), part(2), Some(bias)))
+        let [query, key, value] = [0, 1, 2].map(|index| qkv.clone().narrow(2, index * channels, channels));
+        if !self.shifted {
+            return self.project.forward(self.heads.mix(query, key, value, Some(self.bias.clone())));
+        }
+        // Every image has the same windows: one bias serves all of them, image by image.
+        let (bias, each) = (self.bias.clone() + grid.mask.clone(), count.checked_div(batch).unwrap_or(count));
+        let image = |x: &Tensor<3>, index: usize| x.clone().narrow(0, index * each, each);
+        let mix = |index: usize| self.heads.mix(image(&query, index), image(&key, index), image(&value, index), Some(bias.clone()));
+        self.project.forward(Tensor::cat((0..batch).map(mix).collect(), 0))
     }
 }

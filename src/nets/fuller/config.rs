@@ -3,62 +3,15 @@
 //! *In*: a preset's name and an optional TOML table. *Out*: [`FullerConfig`], checked. *Invariant*: after [`FullerConfig::checked`] every
 //! grid has at least one cell, the three grids fit each other, and no count is zero.
 
+use super::extents::Extents;
 use super::kinds::{Level, LidarKind, ObjectKind, Sensors, THREE, TWO, ViewKind, levels};
 use crate::nets::blocks::SwinConfig;
 use crate::types::{Error, Result, nearest, num};
-use serde::{Deserialize, Serialize};
 
-/// What a configuration file may change; the names are its keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Extents {
-    /// Low x, y, z and high x, y, z in metres, LiDAR frame.
-    pub point_range: [f64; 6],
-    /// Edges of a voxel, metres.
-    pub voxel_size: [f64; 3],
-    /// Points of a voxel that count.
-    pub max_points_per_voxel: usize,
-    /// Voxels of a cloud that count.
-    pub max_voxels: usize,
-    /// Edges of a pillar, metres.
-    pub pillar_size: [f64; 3],
-    /// Points of a pillar that count.
-    pub max_points_per_pillar: usize,
-    /// Pillars of a cloud that count.
-    pub max_pillars: usize,
-    /// Low, high, step of the camera's grid along x.
-    pub camera_bev_x: [f64; 3],
-    /// The same along y.
-    pub camera_bev_y: [f64; 3],
-    /// The same along z.
-    pub camera_bev_z: [f64; 3],
-    /// Nearest depth, farthest depth (excluded), step.
-    pub camera_depth: [f64; 3],
-    /// Objects that TransFusion looks at.
-    pub proposals: usize,
-    /// Low, high, step of the map along x.
-    pub map_x: [f64; 3],
-    /// The same along y.
-    pub map_y: [f64; 3],
-    /// Boxes with a centre outside are dropped: low x, y, z, high x, y, z.
-    pub post_center_range: [f64; 6],
-    /// Peaks of a class, and of a group of classes, that CenterHead looks at.
-    pub center_head_max: usize,
-    /// Boxes of CenterHead with at most this score are dropped.
-    pub center_head_score: f64,
-    /// `lss` or `depth_lss`.
-    pub view: ViewKind,
-    /// `transfusion`, `center` or `none`.
-    pub object_head: ObjectKind,
-    /// Whether there is a map head.
-    pub map_head: bool,
-    /// `sparse` or `pillars`.
-    pub lidar_encoder: LidarKind,
-    /// `both`, `lidar` or `camera`.
-    pub sensors: Sensors,
-    /// Channels of a camera-only network's three decoder stages.
-    pub camera_decoder: [usize; 3],
-}
+/// Most cells of a plane; the published camera grid has 65,536.
+const MOST_CELLS: usize = 1 << 22;
+/// Each looks at every other one.
+const MOST_PROPOSALS: usize = 10_000;
 
 /// All sizes.
 #[derive(Debug, Clone, PartialEq)]
@@ -192,21 +145,16 @@ impl FullerConfig {
     /// A grid is empty or far too large, a count is zero, or the camera's and the LiDAR's grids differ.
     pub fn checked(self) -> Result<Self> {
         let e = &self.extents;
-        let grids = [
-            ("point_range / voxel_size", self.voxel_grid()),
-            ("point_range / pillar_size", self.pillar_grid()),
-            ("camera_bev", self.camera_grid()),
-        ];
-        for (name, grid) in grids {
-            if grid.iter().any(|n| !(1..=16_384).contains(n)) {
-                return Err(Error::mismatch("1 to 16384 cells along each axis", format!("{grid:?}"), name));
-            }
+        within("camera_bev", self.camera_grid())?;
+        match e.lidar_encoder {
+            LidarKind::Sparse => within("point_range / voxel_size", self.voxel_grid())?,
+            LidarKind::Pillars => self.pillars_within()?,
         }
         let counts = [e.max_points_per_voxel, e.max_voxels, e.max_points_per_pillar, e.max_pillars, e.proposals, e.center_head_max];
         if e.camera_decoder.iter().any(|n| !(1..=4096).contains(n)) {
             return Err(Error::mismatch("1 to 4096 channels", format!("{:?}", e.camera_decoder), "camera_decoder"));
         }
-        let depths = steps(e.camera_depth);
+        let depths = self.depths();
         let map = self.map_grid();
         if counts.iter().any(|n| !(1..=10_000_000).contains(n))
             || !(1..=4096).contains(&depths)
@@ -215,17 +163,37 @@ impl FullerConfig {
             let found = format!("counts {counts:?}, {depths} depths, a map of {map:?}");
             return Err(Error::mismatch("counts of at least 1, 1 to 4096 depths, a map of 1 to 8192 cells", found, "--config"));
         }
-        let finite = e.post_center_range.iter().chain([&e.center_head_score]).all(|v| v.is_finite());
+        // Planes of hundreds of channels: more cells would not fit into memory.
+        let planes =
+            [("camera_bev", self.camera_grid().iter().product()), ("map", map[0] * map[1]), ("heads' grid", self.bev()[0] * self.bev()[1])];
+        if let Some((name, cells)) = planes.into_iter().find(|(_, cells): &(_, usize)| *cells > MOST_CELLS) {
+            return Err(Error::mismatch(format!("at most {MOST_CELLS} cells"), cells.to_string(), name));
+        }
+        if e.proposals > MOST_PROPOSALS {
+            return Err(Error::mismatch(format!("at most {MOST_PROPOSALS}"), e.proposals.to_string(), "proposals"));
+        }
+        if e.lidar_encoder == LidarKind::Sparse && e.sensors != Sensors::Camera && self.sparse_levels() == 0 {
+            let found = self.voxel_grid()[2].to_string();
+            return Err(Error::mismatch("at least 24 voxels along z, of which four halvings leave one", found, "point_range / voxel_size"));
+        }
+        if let Some(bad) = e.post_center_range.iter().chain([&e.center_head_score]).find(|v| !v.is_finite()) {
+            return Err(Error::mismatch("finite numbers", bad.to_string(), "post_center_range, center_head_score"));
+        }
         let [x, y, _] = self.camera_grid();
         let halved = [x, y].map(|n| n.div_ceil(2));
         let (what, divisor) = match e.lidar_encoder {
             LidarKind::Sparse => ("voxel", 8),
             LidarKind::Pillars => ("pillar", 4),
         };
-        if !finite || halved != self.bev() {
+        if halved != self.bev() {
             let found = format!("{halved:?} cells of the camera against {:?} of the LiDAR", self.bev());
             let wanted = format!("a camera grid that, halved, equals the {what} grid divided by {divisor}");
             return Err(Error::mismatch(wanted, found, "--config"));
+        }
+        if e.sensors == Sensors::Camera && halved.iter().any(|n| !n.is_multiple_of(2)) {
+            // Its decoder halves and doubles.
+            let wanted = "a camera grid of multiples of 4 along x and y, or one less, where there is no LiDAR";
+            return Err(Error::mismatch(wanted, format!("{:?}", self.camera_grid()), "camera_bev"));
         }
         let [x, y, z] = self.pillar_grid();
         if e.lidar_encoder == LidarKind::Pillars && (z != 1 || [x, y].iter().any(|n| !n.is_multiple_of(8))) {
@@ -233,6 +201,14 @@ impl FullerConfig {
             return Err(Error::mismatch(wanted, format!("{:?}", self.pillar_grid()), "point_range / pillar_size"));
         }
         Ok(self)
+    }
+
+    /// Whether the grid of pillars can be drawn.
+    ///
+    /// # Errors
+    /// It has no cell along an axis, or far too many.
+    pub fn pillars_within(&self) -> Result<()> {
+        within("point_range / pillar_size", self.pillar_grid())
     }
 
     /// Voxels along x, y, z.
@@ -246,6 +222,18 @@ impl FullerConfig {
     /// Cells of the camera's grid along x, y, z.
     pub fn camera_grid(&self) -> [usize; 3] {
         [self.extents.camera_bev_x, self.extents.camera_bev_y, self.extents.camera_bev_z].map(steps)
+    }
+    /// Depths at which a pixel may lie: the nearest and every step below the farthest.
+    pub fn depths(&self) -> usize {
+        let [near, far, step] = self.extents.camera_depth;
+        let count = ((far - near) / step).ceil();
+        if step > 0.0 && count.is_finite() { usize::try_from(num::round_i64(count)).unwrap_or(0) } else { 0 }
+    }
+    /// Levels along z that the sparse encoder leaves; each has channels of its own in the ground plan.
+    pub fn sparse_levels(&self) -> usize {
+        let [.., z] = self.voxel_grid();
+        // One cell more than there are voxels; kernels of 3 with stride 2, the last two without padding.
+        [2, 2, 0, 0].into_iter().fold(z + 1, |z, padding| (z + padding).checked_sub(3).map_or(0, |n| n / 2 + 1))
     }
     /// Cells of the map along x, y.
     pub fn map_grid(&self) -> [usize; 2] {
@@ -273,14 +261,14 @@ impl FullerConfig {
         edges.map(|edge| edge * stride)
     }
     /// Channels of the ground plan that the LiDAR branch gives.
-    pub const fn lidar_channels(&self) -> usize {
+    pub fn lidar_channels(&self) -> usize {
         match self.extents.lidar_encoder {
-            LidarKind::Sparse => 2 * self.sparse[3],
+            LidarKind::Sparse => self.sparse_levels() * self.sparse[3],
             LidarKind::Pillars => self.pillar_second.len() * self.pillar_neck,
         }
     }
     /// Channels of the ground plan that the heads read.
-    pub const fn head_channels(&self) -> usize {
+    pub fn head_channels(&self) -> usize {
         match (self.extents.sensors, self.extents.lidar_encoder) {
             (Sensors::Camera, _) => self.fused,
             // As published, SECOND over the pillars is the decoder itself.
@@ -307,6 +295,13 @@ pub fn steps([low, high, step]: [f64; 3]) -> usize {
     if step > 0.0 && count.is_finite() { usize::try_from(num::round_i64(count)).unwrap_or(0) } else { 0 }
 }
 
+fn within(name: &str, grid: [usize; 3]) -> Result<()> {
+    if grid.iter().any(|n| !(1..=16_384).contains(n)) {
+        return Err(Error::mismatch("1 to 16384 cells along each axis", format!("{grid:?}"), name));
+    }
+    Ok(())
+}
+
 fn grid([x0, y0, z0, x1, y1, z1]: &[f64; 6], [dx, dy, dz]: &[f64; 3]) -> [usize; 3] {
     [steps([*x0, *x1, *dx]), steps([*y0, *y1, *dy]), steps([*z0, *z1, *dz])]
 }
@@ -331,6 +326,24 @@ mod tests {
         assert!(say("voxel_size = [0.1, 0.0, 0.2]").contains("1 to 16384"));
         assert!(say("camera_bev_x = [-54.0, 54.0, 0.3]").contains("halved"));
         assert!(say("proposals = 0").contains("at least 1"));
+        assert!(say("proposals = 1000000").contains("at most 10000"));
+        assert!(say("map_x = [-50, 50, 0.02]\nmap_y = [-50, 50, 0.02]").contains("at most 4194304 cells"));
+        // Two levels of 40 voxels along z, as published; other heights have others, and too few voxels none.
+        let levels =
+            |size: f64| FullerConfig::BASE.with(&format!("voxel_size = [0.1, 0.1, {size}]").parse().unwrap()).map(|c| c.sparse_levels());
+        assert_eq!([0.2, 0.1, 0.05, 1.0 / 3.0].map(|size| levels(size).unwrap()), [2, 4, 9, 1]);
+        // A low ceiling holds no pillar of 8 m, which matters to pillars alone.
+        let low = "point_range = [-51.2, -51.2, -3, 51.2, 51.2, 0.6]\nvoxel_size = [0.1, 0.1, 0.1]";
+        assert_eq!(FullerConfig::BASE.with(&low.parse().unwrap()).unwrap().pillar_grid()[2], 0);
+        assert!(say(&format!("{low}\nlidar_encoder = \"pillars\"")).contains("pillar_size"));
+        let odd = "point_range = [-12.8, -12.8, -5, 12, 12.8, 3]\ncamera_bev_x = [-12.8, 12, 0.4]\ncamera_bev_y = [-12.8, 12.8, 0.4]";
+        assert_eq!(FullerConfig::BASE.with(&odd.parse().unwrap()).unwrap().bev(), [31, 32]);
+        assert!(say(&format!("{odd}\nsensors = \"camera\"")).contains("multiples of 4"));
+        assert!(say("center_head_score = nan").contains("finite numbers"));
+        assert!(levels(0.4).unwrap_err().to_string().contains("at least 24 voxels along z"));
+        // The farthest depth is left out, whether steps meet it or not.
+        let depths = |text: &str| FullerConfig::BASE.with(&format!("camera_depth = {text}").parse().unwrap()).unwrap().depths();
+        assert_eq!([depths("[1, 60, 0.5]"), depths("[1, 60, 0.7]"), depths("[1, 3, 3]")], [118, 85, 1]);
         let pillars = |text: &str| FullerConfig::BASE.with(&format!("lidar_encoder = \"pillars\"\n{text}").parse().unwrap());
         let whole = pillars("").unwrap();
         assert_eq!((whole.bev(), whole.cell(), whole.lidar_channels(), whole.head_channels()), ([128, 128], [0.8, 0.8], 384, 512));

@@ -1,7 +1,8 @@
 //! The preset `fixture`: the published path and, side by side, every alternative to its parts; each also fed on its own.
 //!
 //! *In*: the inputs of the path, and whichever of `view_feature`, `bev_feature`, `head_feature`, `lss_fpn.low`, `lss_fpn.high`, `gt.*`, `map_target`,
-//! `nms.*` are there. *Out*: every layer of the path and what follows from the further inputs. *Invariant*: an alternative changes nothing of the path.
+//! `nms.*` are there. *Out*: every layer of the path and what follows from the further inputs. *Invariant*: an alternative changes nothing of the path;
+//! `gt.*` are the boxes of the first sample, and what is compared with them (`match.*`, `loss.object`, `loss.center`) is that sample's.
 
 use super::boxes::{StoredBox, circle_nms, iou, rotated_nms};
 use super::center_head::CenterHead;
@@ -48,6 +49,7 @@ impl FixtureNet {
             let wanted = "the keys `view`, `lidar_encoder`, `sensors`, `object_head`, `map_head` as in base";
             return Err(Error::mismatch(wanted, "others", "--config"));
         }
+        config.pillars_within()?;
         let (mut loader, partial) = origin.open(device)?;
         // A network of two layers that tests of the calibration use.
         loader.tolerate("toy.");
@@ -64,21 +66,31 @@ impl FixtureNet {
 
     /// Parts fed with features of their own.
     fn alone(&self, inputs: &Inputs<'_>, scene: &Scene, truth: &[Truth], taps: &mut Taps) -> Result<()> {
+        let config = &self.path.config;
         if let (true, Some((_, rig))) = (inputs.has("view_feature"), &scene.camera) {
             let features = inputs.tensor::<5>("view_feature")?;
             let [samples, cameras, channels, rows, columns] = features.dims();
+            let wanted = [rig.count[0], rig.count[1], config.pyramid, rig.image[0].div_ceil(8), rig.image[1].div_ceil(8)];
+            if features.dims() != wanted {
+                return Err(Error::mismatch(format!("{wanted:?}"), format!("{:?}", features.dims()), "input `view_feature`"));
+            }
             let features = features.reshape([samples * cameras, channels, rows, columns]);
             self.depth_view.forward(features, rig, &scene.clouds, taps)?;
         }
         self.pillars(scene, taps);
         if inputs.has("bev_feature") {
-            taps.output("fuser.alone", self.path.decode(inputs.tensor("bev_feature")?, &mut Taps::default()));
+            taps.output("fuser.alone", self.path.decode(plan(inputs, "bev_feature", config.fused)?, &mut Taps::default()));
         }
         if inputs.has("lss_fpn.low") && inputs.has("lss_fpn.high") {
-            taps.output("lss_fpn.out", self.neck.forward(inputs.tensor("lss_fpn.high")?, inputs.tensor("lss_fpn.low")?));
+            let (high, low) = (plan(inputs, "lss_fpn.high", 2 * config.neck)?, plan(inputs, "lss_fpn.low", config.second[0].channels)?);
+            if high.dims()[0] != low.dims()[0] {
+                let found = format!("{} and {}", high.dims()[0], low.dims()[0]);
+                return Err(Error::mismatch("as many samples", found, "inputs `lss_fpn.high`, `lss_fpn.low`"));
+            }
+            taps.output("lss_fpn.out", self.neck.forward(high, low));
         }
         if inputs.has("head_feature") {
-            let features = inputs.tensor::<4>("head_feature")?;
+            let features = plan(inputs, "head_feature", config.head_channels())?;
             self.heads_alone(features.clone(), truth, taps)?;
             self.map_alone(inputs, features, taps)?;
         }
@@ -194,8 +206,18 @@ fn columns<const N: usize>(inputs: &Inputs<'_>, group: &str, names: [&str; N]) -
     Ok(rows)
 }
 
+/// A ground plan of so many channels.
+fn plan(inputs: &Inputs<'_>, name: &str, channels: usize) -> Result<Tensor<4>> {
+    let plan = inputs.tensor::<4>(name)?;
+    if plan.dims()[1] != channels {
+        return Err(Error::mismatch(format!("[samples, {channels}, X, Y]"), format!("{:?}", plan.dims()), format!("input `{name}`")));
+    }
+    Ok(plan)
+}
+
+/// The annotated boxes; none is a number of boxes, too.
 fn truth(inputs: &Inputs<'_>) -> Result<Vec<Truth>> {
-    if !inputs.has("gt.x") {
+    if inputs.shape("gt.x").is_none_or(|shape| shape == [0]) {
         return Ok(Vec::new());
     }
     let rows = columns(inputs, "gt", ["x", "y", "z", "w", "l", "h", "yaw", "vx", "vy", "class"])?;

@@ -4,7 +4,8 @@
 //! frame, cells, and per image column the runs of rows that share a cell. *Invariant*: arithmetic in f32 in the published order; cells
 //! are truncated towards zero, so points up to one cell below the lower border count as inside. BEVFusion (ICRA 2023), 4.3 of LSS.
 
-use super::config::{Extents, steps};
+use super::FullerConfig;
+use super::config::steps;
 use crate::types::num;
 use nalgebra::{Matrix3, Matrix4, Vector3};
 use rayon::prelude::*;
@@ -50,10 +51,10 @@ pub struct Frustum {
 impl Frustum {
     /// For a feature map of `feature` (rows, columns) of an image of `image` pixels (rows, columns): the map spans the image from the
     /// centre of its first pixel to that of its last.
-    pub fn new(extents: &Extents, image: [usize; 2], feature: [usize; 2]) -> Self {
+    pub fn new(config: &FullerConfig, image: [usize; 2], feature: [usize; 2]) -> Self {
         let last = |n: usize| num::f32(n.saturating_sub(1) as f64);
-        let [near, _, step] = extents.camera_depth;
-        let depths = (0..steps(extents.camera_depth)).map(|i| num::f32(near + step * i as f64)).collect();
+        let [near, _, step] = config.extents.camera_depth;
+        let depths = (0..config.depths()).map(|i| num::f32(near + step * i as f64)).collect();
         Self { columns: linspace(0.0, last(image[1]), feature[1]), rows: linspace(0.0, last(image[0]), feature[0]), depths }
     }
 

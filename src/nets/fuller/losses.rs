@@ -44,7 +44,7 @@ pub fn map_focal(logits: Tensor<4>, target: Vec<f32>) -> Tensor<1> {
     loss.swap_dims(0, 1).reshape([layers, samples * nx * ny]).sum_dim(1).reshape([layers]) / count
 }
 
-/// CenterHead's losses of one sample, per group: heat map, boxes.
+/// CenterHead's losses of the first sample, per group: heat map, boxes.
 pub fn center_losses(config: &FullerConfig, groups: &[GroupMaps], truth: &[Truth]) -> Vec<[Tensor<1>; 2]> {
     let maps = heat_maps(config, truth);
     let [nx, ny] = config.bev();
@@ -54,7 +54,7 @@ pub fn center_losses(config: &FullerConfig, groups: &[GroupMaps], truth: &[Truth
         let [regression @ .., heat] = group.as_slice() else { continue };
         let (target, after) = rest.split_at_checked(classes * nx * ny).unwrap_or_default();
         rest = after;
-        let heat_loss = gaussian_focal(sigmoid(heat.clone()).clamp(1e-4, 1.0 - 1e-4), target.to_vec());
+        let heat_loss = gaussian_focal(sigmoid(heat.clone().narrow(0, 0, 1)).clamp(1e-4, 1.0 - 1e-4), target.to_vec());
         let count = rows.len();
         let box_loss = if count == 0 {
             // Stays attached to the network, so that a backward pass always finds it.
@@ -78,7 +78,7 @@ fn l1(found: Tensor<2>, wanted: Vec<[f32; 10]>) -> Tensor<1> {
     ((found - wanted).abs() * weights).sum()
 }
 
-/// TransFusion's losses of one sample: heat map, classes, boxes. `owners` is the box that each proposal answers for.
+/// TransFusion's losses of the first sample: heat map, classes, boxes. `owners` is the box that each proposal answers for.
 pub fn proposal_losses(config: &FullerConfig, found: &Proposals, owners: &[Option<usize>], truth: &[Truth]) -> [Tensor<1>; 3] {
     let heat = sigmoid(found.dense.clone().narrow(0, 0, 1)).clamp(1e-4, 1.0 - 1e-4);
     let heat_loss = gaussian_focal(heat, heat_maps(config, truth));

@@ -15,6 +15,7 @@ pub mod decode;
 mod decoder;
 mod depth_image;
 mod example;
+mod extents;
 mod fixture;
 mod frustum;
 mod hash;
@@ -37,10 +38,11 @@ mod voxel;
 pub use assign::assign;
 pub use cards::{CARD_BASE, CARD_FIXTURE, CARD_TINY};
 pub use center_head::{GROUPS, GroupMaps};
-pub use config::{Extents, FullerConfig};
+pub use config::FullerConfig;
 pub use decode::{Detected, Suppression};
 pub use depth_image::landings;
 pub use example::{synthetic_rig, synthetic_sweep};
+pub use extents::Extents;
 pub use fixture::FixtureNet;
 pub use frustum::CameraGeometry;
 pub use kinds::{Level, LidarKind, ObjectKind, Rescale, Sensors, ViewKind};
@@ -296,7 +298,8 @@ impl Model for Fuller {
 
     fn example(&self, height: usize, width: usize) -> Option<Named> {
         let both = example::example(height, width);
-        let seen = |name: &str| if name.starts_with("points.") { self.lidar.is_some() } else { self.camera.is_some() };
+        let points = self.lidar.is_some() || self.config.extents.view == ViewKind::DepthLss;
+        let seen = |name: &str| if name.starts_with("points.") { points } else { self.camera.is_some() };
         Some(both.into_iter().filter(|(name, _)| seen(name)).collect())
     }
 }

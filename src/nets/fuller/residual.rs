@@ -1,7 +1,7 @@
 //! The decoder of camera-only networks: three residual stages (GeneralizedResNet) and LSSFPN over the last and the first of them.
 //!
-//! *In*: the camera's ground plan `[samples, context, X, Y]`. *Out*: `[samples, fused, X, Y]`. *Invariant*: as published, the first two stages halve, so
-//! that LSSFPN's doubling gives the plan's own size back. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
+//! *In*: the camera's ground plan `[samples, context, X, Y]`, X and Y even. *Out*: `[samples, fused, X, Y]`. *Invariant*: as published, the first two stages
+//! halve, so that LSSFPN's doubling gives the plan's own size back. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
 
 use super::FullerConfig;
 use super::decoder::LssFpn;
@@ -65,7 +65,6 @@ impl ResidualDecoder {
     }
 
     pub(super) fn forward(&self, x: Tensor<4>, taps: &mut Taps) -> Tensor<4> {
-        let [_, _, nx, ny] = x.dims();
         let mut maps: Vec<Tensor<4>> = Vec::with_capacity(self.stages.len());
         let mut map = x;
         for (index, blocks) in self.stages.iter().enumerate() {
@@ -74,6 +73,6 @@ impl ResidualDecoder {
             maps.push(map.clone());
         }
         let fine = maps.into_iter().next().unwrap_or_else(|| map.clone());
-        self.neck.forward(map, fine).narrow(2, 0, nx).narrow(3, 0, ny)
+        self.neck.forward(map, fine)
     }
 }

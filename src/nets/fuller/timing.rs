@@ -45,7 +45,7 @@ impl Fuller {
         let (_, view) = self.camera.as_ref().ok_or_else(|| Error::mismatch("a network with cameras", "a LiDAR alone", NAME))?;
         let [rows, columns] = rig.image.map(|n| n / 8);
         let cells = Cells::new([e.camera_bev_x, e.camera_bev_y, e.camera_bev_z]);
-        let depths = super::config::steps(e.camera_depth);
+        let depths = self.config.depths();
         let (images, context) = (rig.cameras.len(), self.config.context);
         let channels = depths + context;
         let values = crate::nets::loader::spread(images * channels * rows * columns, 7);
@@ -55,7 +55,7 @@ impl Fuller {
             let values = values.clone();
             move || {
                 let tokens = host(to_tokens(values.clone()))?;
-                let frustum = Frustum::new(e, rig.image, [rows, columns]);
+                let frustum = Frustum::new(&self.config, rig.image, [rows, columns]);
                 let runs: Vec<_> = rig.each().map(|(camera, augmentation)| frustum.columns(camera, augmentation, &cells)).collect();
                 let lift = Lift { values: &tokens, cameras: rig.count[1], size: frustum.size(), channels: context, runs: &runs };
                 let mut sums = pool(&lift, &cells);

@@ -70,7 +70,7 @@ pub(super) struct View {
 impl View {
     /// LSS under `encoders.camera.vtransform.`; buffers that repeat the configuration are not read.
     pub(super) fn lss(loader: &mut Loader, prefix: &str, config: &FullerConfig, downsample: Option<&Self>) -> Self {
-        let depths = super::config::steps(config.extents.camera_depth);
+        let depths = config.depths();
         let shape = ConvShape::same(config.pyramid, depths + config.context, 1);
         let net = Net::Picture(Box::new(Conv::load(loader, &format!("{prefix}depthnet"), shape, true)));
         Self::rest(loader, prefix, config, downsample, net, "lss")
@@ -78,7 +78,7 @@ impl View {
 
     /// Depth-aware LSS under the same prefix. Where both live side by side they share `downsample`.
     pub(super) fn depth_lss(loader: &mut Loader, prefix: &str, config: &FullerConfig, downsample: Option<&Self>) -> Self {
-        let depths = super::config::steps(config.extents.camera_depth);
+        let depths = config.depths();
         let mut block = |name: &str, at: usize, shape| {
             ConvNorm::load(loader, &format!("{prefix}{name}.{at}"), &format!("{prefix}{name}.{}", at + 1), shape, true, Activation::Relu)
         };
@@ -117,7 +117,7 @@ impl View {
             net,
             downsample,
             cells: Cells::new([e.camera_bev_x, e.camera_bev_y, e.camera_bev_z]),
-            depths: super::config::steps(e.camera_depth),
+            depths: config.depths(),
             context,
             config: config.clone(),
             tap,
@@ -139,7 +139,7 @@ impl View {
             return Err(Error::mismatch(format!("{samples} samples of {cameras} cameras"), found, "view transform"));
         }
         let device = features.device();
-        let frustum = Frustum::new(&self.config.extents, rig.image, [rows, columns]);
+        let frustum = Frustum::new(&self.config, rig.image, [rows, columns]);
         let values = self.values(features, rig, clouds, taps);
         taps.tap(&format!("{}.depth", self.tap), || softmax(values.clone().narrow(1, 0, self.depths), 1));
         let host = crate::nets::to_host(to_tokens(values))?;
@@ -188,7 +188,7 @@ impl View {
         if !taps.wants("view.geometry") && !taps.wants("view.cell") {
             return;
         }
-        let frustum = Frustum::new(&self.config.extents, rig.image, feature);
+        let frustum = Frustum::new(&self.config, rig.image, feature);
         let points: Vec<f32> = rig.each().flat_map(|(camera, augmentation)| frustum.points(camera, augmentation)).collect();
         let cells: Vec<i32> = points.as_chunks::<3>().0.iter().flat_map(|p| self.cells.index(*p)).collect();
         let [samples, cameras] = rig.count;
@@ -202,7 +202,7 @@ impl View {
     pub(super) fn pool_plainly(&self, values: Tensor<4>, rig: &Rig) -> Tensor<4> {
         let device = values.device();
         let [images, _, rows, columns] = values.dims();
-        let frustum = Frustum::new(&self.config.extents, rig.image, [rows, columns]);
+        let frustum = Frustum::new(&self.config, rig.image, [rows, columns]);
         let [nx, ny, nz] = self.cells.count;
         let points: Vec<f32> = rig.each().flat_map(|(camera, augmentation)| frustum.points(camera, augmentation)).collect();
         let count = self.cells.count.map(crate::types::num::i32);

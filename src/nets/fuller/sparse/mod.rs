@@ -1,6 +1,6 @@
 //! The sparse LiDAR encoder: convolutions in space that only exist where points do (VoxelNet, SECOND).
 //!
-//! *In*: voxels of each sample with their mean points. *Out*: `[samples, 2 * channels, X, Y]`, channel c * 2 + z, rows along LiDAR x.
+//! *In*: voxels of each sample with their mean points. *Out*: `[samples, channels * Z, X, Y]`, channel c * Z + z, rows along LiDAR x (Z is 2 as published).
 //! *Invariant*: sites are kept in order (sample, x, y, z), so equal clouds give equal bits; an empty cloud gives zeros.
 //! Graham et al., "3D Semantic Segmentation with Submanifold Sparse Convolutional Networks", CVPR 2018; Yan et al., "SECOND", 2018.
 
@@ -15,6 +15,7 @@ use super::voxel::{POINT, Voxels, key};
 use super::{FullerConfig, voxel};
 use crate::nets::Taps;
 use crate::nets::loader::Loader;
+use crate::nets::profile::{Class, operator};
 use crate::types::num;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -88,7 +89,7 @@ impl SparseEncoder {
     pub(super) fn forward(&self, input: Active, samples: usize, device: &Device, taps: &mut Taps) -> Tensor<4> {
         let mut x = input;
         for (index, stage) in self.stages.iter().enumerate() {
-            let rule = Rule::same(&x.sites);
+            let rule = pairs(|| Rule::same(&x.sites));
             if index == 0 {
                 x.features = self.input.forward(&x.features, &rule, None);
                 tap(taps, "conv_input", &x, device);
@@ -98,12 +99,12 @@ impl SparseEncoder {
                 x.features = second.forward(&inner, &rule, Some(&x.features));
             }
             if let Some(down) = &stage.down {
-                let (sites, rule) = Rule::strided(&x.sites, down.shape());
+                let (sites, rule) = pairs(|| Rule::strided(&x.sites, down.shape()));
                 x = Active { features: down.forward(&x.features, &rule, None), sites };
             }
             tap(taps, &format!("stage{}", index + 1), &x, device);
         }
-        let (sites, rule) = Rule::strided(&x.sites, self.output.shape());
+        let (sites, rule) = pairs(|| Rule::strided(&x.sites, self.output.shape()));
         let out = Active { features: self.output.forward(&x.features, &rule, None), sites };
         let bev = dense(&out, self.output.outputs(), samples, device);
         taps.tap("sparse.bev", || bev.clone());
@@ -153,6 +154,11 @@ impl SparseEncoder {
         }
         total + self.output.cost(Rule::strided(&sites, self.output.shape()).1.pairs())
     }
+}
+
+/// Finding the pairs of sites is part of what sparse convolutions cost.
+fn pairs<T>(work: impl FnOnce() -> T) -> T {
+    operator(Class::Sparse, 0, work)
 }
 
 /// `[samples, C * Z, X, Y]`, channel c * Z + z.
