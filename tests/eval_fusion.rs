@@ -98,6 +98,7 @@ fn constant_pictures_have_the_documented_values() {
         let equal = score(&flat(90), &flat(90), &flat(90), family);
         assert_eq!((equal.en, equal.sd, equal.sf, equal.ag, equal.mi, equal.cc, equal.scd), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0));
         assert_eq!((equal.vif, equal.mse, equal.psnr), (2.0, 0.0, PSNR_LIMIT));
+        assert!(equal.named().iter().all(|(_, value)| value.is_sign_positive()), "{equal:?}");
         assert!((equal.ssim - 2.0).abs() < 1e-9 && (equal.ssim_255 - 2.0).abs() < 1e-9);
         // The border against the zeros outside is an edge, and it is kept; black pictures have none.
         assert!(equal.qabf > 0.97 && equal.qabf <= 1.0, "{equal:?}");
@@ -223,6 +224,13 @@ fn label_folders_in_report_and_matrix_out() {
     assert!(table(&report).contains("iou sky"));
     let error = segmentation(&truth, &predicted, &classes, &output, None, None).unwrap_err().to_string();
     assert!(error.contains("255") && error.contains("b.png"), "{error}");
+    // Nothing is counted of a picture whose every pixel is ignored: no score, and no NaN.
+    let (empty, other) = (root.path().join("empty"), root.path().join("other"));
+    save(&empty, "c.png", &labels(&[255, 255]));
+    save(&other, "c.png", &labels(&[0, 200]));
+    let nothing = segmentation(&empty, &other, &classes, &output, Some(255), None).unwrap();
+    assert!(["mean_iou", "mean_accuracy", "pixel_accuracy"].iter().all(|name| nothing[name].is_null()), "{nothing}");
+    assert_eq!((nothing["pixels"].as_u64(), nothing["ignored_pixels"].as_u64()), (Some(0), Some(2)));
     save(&predicted, "b.png", &labels(&[2, 0, 0]));
     let error = segmentation(&truth, &predicted, &classes, &output, Some(255), None).unwrap_err().to_string();
     assert!(error.contains("2x1") && error.contains("3x1") && error.contains("b.png"), "{error}");

@@ -25,8 +25,20 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+/// Where a measure divides by zero; the fields of [`Scores`] say more.
+const FUSION_HELP: &str =
+    "Every score is a number. Where its formula divides by zero: a correlation with a constant picture is 0 (CC, SCD); PSNR is 200 dB
+where the fused picture equals both sources, -200 where it alone is black; VIF counts 1 for a source that holds no information
+(constant, or smaller than every window); Qabf is 0 where both sources are black. SSIM's window shrinks to a smaller picture.
+16-bit pictures are scaled to 8 bits; pictures of other sizes than the fused one are an error.";
+/// What a class, or a picture, without pixels scores.
+const SEGMENTATION_HELP: &str = "A class that is neither true nor predicted anywhere has no IoU (null) and is left out of mean_iou; mean_iou_absent_as_zero counts it as 0.
+Where every pixel is ignored, all scores are null. A label outside the class list, or another size, is an error that names the picture.
+16-bit grey pictures hold class numbers as they are; colours have 8 bits.";
+
 /// `sensorium eval fusion`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = FUSION_HELP)]
 pub struct FusionArgs {
     /// Folder of visible pictures (colour ones are scored by their rounded luma)
     #[arg(long, value_name = "DIR")]
@@ -53,6 +65,7 @@ pub struct FusionArgs {
 
 /// `sensorium eval segmentation`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = SEGMENTATION_HELP)]
 pub struct SegmentationArgs {
     /// Folder of true label pictures: grey or palette PNGs of class numbers, or colours of the class list
     #[arg(long, value_name = "DIR")]

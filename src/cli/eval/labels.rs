@@ -71,7 +71,12 @@ pub(super) fn labels(bytes: &[u8], names: &ClassList, path: &Path) -> Result<Lab
         DynamicImage::ImageLuma8(grey) => grey.as_raw().iter().map(|&v| u16::from(v) / stored.factor.max(1)).collect(),
         DynamicImage::ImageLuma16(grey) => grey.as_raw().clone(),
         DynamicImage::ImageLumaA8(grey) => grey.pixels().map(|p| u16::from(p.0.first().copied().unwrap_or(0))).collect(),
-        _ => by_colour(picture.to_rgb8().as_raw(), stored.palette, names, path)?,
+        DynamicImage::ImageLumaA16(grey) => grey.pixels().map(|p| p.0.first().copied().unwrap_or(0)).collect(),
+        DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => by_colour(picture.to_rgb8().as_raw(), stored.palette, names, path)?,
+        // Eight bits of sixteen would turn small class numbers into 0.
+        other => {
+            return Err(Error::mismatch("grey levels, or colours of 8 bits", format!("{:?}", other.color()), path.display().to_string()));
+        }
     };
     Ok(Labels { size, values })
 }
@@ -170,6 +175,10 @@ mod tests {
         assert_eq!(read(&indexed, &none).unwrap(), [0, 1, 2, 1]);
         assert_eq!(read(&rgb, &coloured).unwrap(), [0, 1, 1, 0]);
         assert!(read(&rgb, &none).unwrap_err().to_string().contains("[10, 11, 12]"));
+        // Sixteen bits: grey keeps its numbers, with and without transparency; colours are refused.
+        assert_eq!(read(&png(16, 0, &[], &[0, 3, 1, 2, 0, 0, 0, 7]), &none).unwrap(), [3, 258, 0, 7]);
+        assert_eq!(read(&png(16, 4, &[], &[0, 3, 255, 255, 1, 2, 255, 255, 0, 0, 0, 0, 0, 7, 0, 0]), &none).unwrap(), [3, 258, 0, 7]);
+        assert!(read(&png(16, 2, &[], &[0, 3].repeat(12)), &coloured).unwrap_err().to_string().contains("colours of 8 bits"));
         let twice = chunk(b"PLTE", &[9, 9, 9, 9, 9, 9, 0, 0, 7]);
         assert!(read(&png(8, 3, &twice, &[0, 1, 2, 1]), &none).is_err());
     }

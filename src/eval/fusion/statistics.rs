@@ -93,7 +93,8 @@ fn correlation(covariance: i128, one: i128, other: i128) -> f64 {
 fn nats(histogram: impl IntoIterator<Item = u32>, count: usize) -> f64 {
     let count = count as f64;
     let occupied = histogram.into_iter().filter(|&h| h > 0);
-    -occupied.map(|h| f64::from(h) / count).map(|p| p * p.ln()).sum::<f64>()
+    // Taken from 0: a minus sign would make the entropy of a constant picture -0.
+    0.0 - occupied.map(|h| f64::from(h) / count).map(|p| p * p.ln()).sum::<f64>()
 }
 
 fn histogram(levels: &[u8]) -> [u32; 256] {
