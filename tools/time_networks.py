@@ -99,7 +99,7 @@ def case(text, args, folder):
     peers.fill(net, state)
     given = peer.example(width, height, 1, batch=args.batch)
     only = keys.get("sensors")
-    if only in ("lidar", "camera"):
+    if only == "lidar" or only == "camera" and keys.get("view") != "depth_lss":
         given = {n: a for n, a in given.items() if n.startswith("points.") == (only == "lidar")}
     peers.write(f"{folder}/in.safetensors", given)
     tensors = {n: torch.from_numpy(a) for n, a in given.items()}

@@ -128,7 +128,7 @@ def main():
             began = time.perf_counter()
             forward(layers, x)
             theirs.append((time.perf_counter() - began) * 1e3)
-            run = subprocess.run([args.program, "bench", "kernels", "--format", "json"], capture_output=True, text=True,
+            run = subprocess.run([args.program, "bench", "kernels", "--part", "surround", "--format", "json"], capture_output=True, text=True,
                                  env={**os.environ, "RAYON_NUM_THREADS": str(args.threads)})
             rows = json.loads(run.stdout)["rows"]
             ours.append(next(r for r in rows if r["what"] == "sparse encoder")["ours_ms"]["median"])

@@ -9,9 +9,25 @@ use std::time::{Duration, Instant};
 /// Arguments of `bench kernels`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Only this part; without, all
+    #[arg(long, value_enum)]
+    part: Option<Part>,
     /// How the table is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// Rows that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Pooling, voxels, sparse convolutions
+    Surround,
+    /// The semantic depth cloud
+    Cloud,
+    /// Registration, contours and patches
+    Fragments,
+    /// Memory in steady state
+    Memory,
 }
 
 /// Milliseconds of some passes.
@@ -45,10 +61,18 @@ struct Table {
 
 /// Times every part; a broken bar is exit 1.
 pub(super) fn kernels(args: &Args) -> Result {
-    let mut rows = super::surround::rows()?;
-    rows.extend(super::semantic_cloud::rows()?);
-    rows.extend(super::fragments::rows()?);
-    rows.extend(super::steady::rows()?);
+    let parts: [(Part, fn() -> Result<Vec<Row>>); 4] = [
+        (Part::Surround, super::surround::rows),
+        (Part::Cloud, super::semantic_cloud::rows),
+        (Part::Fragments, super::fragments::rows),
+        (Part::Memory, super::steady::rows),
+    ];
+    let mut rows = Vec::new();
+    for (part, make) in parts {
+        if args.part.is_none_or(|only| only == part) {
+            rows.extend(make()?);
+        }
+    }
     let kept = rows.iter().all(|r| r.kept);
     output::formatted(args.format, &Table { version: 1, machine: Machine::this(), rows })?;
     Ok(if kept { Ending::Done } else { Ending::No })
