@@ -326,7 +326,7 @@ fn a_batch_through_every_alternative_keeps_its_samples_apart() {
         compared += usize::from(first.len() > alone.len());
     }
     println!("{compared} tensors of two samples");
-    assert!(compared > 80 && both["object.boxes.sample"].shape()[0] == both["object.boxes"].shape()[0]);
+    assert!(compared >= 80 && both["object.boxes.sample"].shape()[0] == both["object.boxes"].shape()[0]);
     let map = numbers(&both["map.prob"]);
     let (first, second) = map.split_at(map.len() / 2);
     assert!(first.iter().zip(second).any(|(a, b)| (a - b).abs() > 1e-3), "both samples are the same");

@@ -332,7 +332,7 @@ fn wrong_inputs_are_errors_that_say_what_was_wanted() {
     fails(&|n| drop(n.insert("source_points".into(), one(f64::NAN))), "finite");
     fails(&|n| drop(n.insert("transformer_length".into(), one(100.0))), "a multiple of 128");
     fails(&|n| drop(n.insert("matching_temperature".into(), one(0.0))), "above zero");
-    fails(&|n| n.extend(small(1, 60, 2)), "a multiple of 128");
+    fails(&|n| n.extend(small(1, 60, 2)), "at least 128 rows");
     fails(&|n| drop(n.insert("ring_neighbours_each_side".into(), one(1e12))), "at most 4096");
     let contrast = |temperature: f64| {
         move |n: &mut Named| {
@@ -343,6 +343,6 @@ fn wrong_inputs_are_errors_that_say_what_was_wanted() {
     };
     run(&contrast(0.12)).unwrap();
     fails(&contrast(0.0), "above zero");
-    // Features so large that 32 bits do not hold what follows from them.
-    fails(&|n| drop(n.insert("source.c_input".into(), TensorData::new(vec![1e38_f32; 140 * 49], [1, 140, 7, 7]))), "finite results");
+    fails(&|n| drop(n.insert("source_points".into(), one(3.5))), "whole numbers");
+    fails(&|n| drop(n.insert("gt_pairs".into(), TensorData::new(vec![1.0_f32; 3], [3]))), "two numbers a pair");
 }
