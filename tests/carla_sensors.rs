@@ -70,8 +70,8 @@ fn an_instance_camera_names_actors_by_their_ids() {
         s.sensor("sensor.camera.instance_segmentation", &[("image_size_x", "320"), ("image_size_y", "160"), ("fov", "60")], 1.5, 2.0);
     let message = s.next(&stream);
     let picture = Image::read(body(&message)).unwrap();
-    // The car ahead is in the middle: red has its class, blue and green its number.
-    let pixel = &picture.pixels[4 * (85 * 320 + 160)..][..4];
+    // The car ahead is in the middle, a little below: red has its class, blue and green its number.
+    let pixel = &picture.pixels[4 * (112 * 320 + 160)..][..4];
     let id = u32::from(pixel[0]) << 8 | u32::from(pixel[1]);
     assert_eq!((pixel[2], id), (14, s.other & 0xFFFF), "{pixel:?}");
     let ids: std::collections::BTreeSet<[u8; 3]> = picture.pixels.chunks(4).map(|p| [p[0], p[1], p[2]]).collect();
