@@ -170,6 +170,28 @@ fn serving(port: u16) -> Child {
     child
 }
 
+#[test]
+fn a_server_listens_on_loopback_unless_told_otherwise() {
+    let (port, told) = (free_port(), free_port());
+    let reach = |address: &str, port: u16| TcpStream::connect((address, port)).is_ok();
+    let mut child = serving(port);
+    // All of 127/8 is this machine, so only the address that was bound answers.
+    assert!(reach("127.0.0.1", port) && reach("127.0.0.1", port + 1));
+    assert!(!reach("127.0.0.2", port) && !reach("127.0.0.2", port + 1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let arguments = ["world", "serve", "--port", &told.to_string(), "--town", "town-01", "--host", "0.0.0.0"];
+    let mut child = Process::new(env!("CARGO_BIN_EXE_sensorium")).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let (mut first, mut second) = (String::new(), String::new());
+    said.read_line(&mut first).unwrap();
+    said.read_line(&mut second).unwrap();
+    assert!(second.contains("beyond this machine"), "{first}{second}");
+    assert!(reach("127.0.0.2", told) && reach("127.0.0.2", told + 1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 fn driving(port: u16, routes: &str, output: &Path, more: &[&str]) -> Child {
     let mut all = vec!["drive", "--port"];
     let (port, output) = (port.to_string(), output.to_string_lossy().into_owned());
@@ -273,6 +295,19 @@ fn a_drive_goes_on_after_a_crash_of_either_side() {
     assert_eq!(value["entry_status"], "Finished");
     let spread = &value["sensorium"]["repetitions"];
     assert!(spread["mean"].is_number() && spread["half_interval_95"].is_number(), "{spread}");
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path());
+    let pictures: Vec<_> = files.filter(|f| f.extension().is_some_and(|e| e == "svg")).collect();
+    assert!(pictures.len() == 12 && pictures.iter().all(|p| std::fs::read_to_string(p).unwrap().contains("<polyline")), "{pictures:?}");
+    // Nothing is left to drive: the comparison with itself, pair by pair.
+    let other = results.to_string_lossy().into_owned();
+    let more = ["--repetitions", "3", "--resume", "--compare", &other, "--format", "json"];
+    let out = driving(port, routes, folder.path(), &more).wait_with_output().unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        (&value["comparison"]["difference"]["count"], &value["comparison"]["difference"]["mean"]),
+        (&12.into(), &0.0.into()),
+        "{value}"
+    );
     second.kill().unwrap();
     second.wait().unwrap();
 }

@@ -343,5 +343,25 @@ fn the_driving_set_is_what_trainings_read() {
     assert!((right - wp_right).abs() < 0.3 && (back - wp_back).abs() < 0.5, "{right} {back}, forecast {wp_right} {wp_back}");
     assert!(back <= 0.01 && (-back - (a.speed + b.speed) / 4.0).abs() < 0.5, "{back} at {} m/s", a.speed);
     let labels: Vec<RawLabel> = serde_json::from_slice(&std::fs::read(route.join("label_raw/0002.json")).unwrap()).unwrap();
-    assert!(labels[0].distance == 0.0 && labels[1..].iter().any(|l| l.num_points > 0), "{} boxes", labels.len());
+    assert!(labels[0].distance == -1.0 && labels[1..].iter().any(|l| l.num_points > 0), "{} boxes", labels.len());
+    seen_from_above(&route.join("topdown/encoded_0002.png"), &labels);
+}
+
+/// The picture from above has road under the vehicle, and everybody of the labels where the labels have them.
+fn seen_from_above(file: &std::path::Path, labels: &[RawLabel]) {
+    let map = image::open(file).unwrap().to_rgb8();
+    assert_eq!(map.dimensions(), (500, 500));
+    assert_ne!(map.get_pixel(250, 250)[2] & 0x80, 0, "road under the vehicle");
+    assert!(map.pixels().any(|p| p[2] & 0x40 != 0) && map.pixels().any(|p| p[2] & 0x80 == 0), "lines, and what is no road");
+    let mut found = 0;
+    for label in &labels[1..] {
+        let (ahead, left) = (label.position[0] + 1.3, label.position[1]);
+        if ahead.abs().max(left.abs()) < 48.0 {
+            let bit = if label.class == "Pedestrian" { 0x40 } else { 0x80 };
+            let pixel = map.get_pixel((250.0 - left * 5.0) as u32, (250.0 - ahead * 5.0) as u32);
+            assert_ne!(pixel[1] & bit, 0, "{} {ahead:.1} m ahead, {left:.1} m to the left: {pixel:?}", label.class);
+            found += 1;
+        }
+    }
+    assert!(found > 0, "nobody near");
 }

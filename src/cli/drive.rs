@@ -5,10 +5,9 @@
 
 use super::agent::NetworkArgs;
 use super::{Ending, Format, Result, output};
-use crate::drive::driver::{Driver, Expert};
 use crate::drive::pilot::Pilot;
 use crate::drive::routes::{self, Route, SETS};
-use crate::drive::{Config, Letfuser, STEP, calls, drive as drive_route, picture};
+use crate::drive::{Cockpit, Config, Expert, Letfuser, STEP, calls, drive as drive_route, picture};
 use crate::eval::driving::{Comparison, Record, Rules, Summary, compare, results, summary};
 use crate::types::{Error, nearest};
 use serde_json::json;
@@ -91,15 +90,15 @@ fn chosen(args: &Args) -> Result<Vec<Route>> {
     Ok(routes.into_iter().filter(|r| args.only.is_empty() || args.only.contains(&r.id)).collect())
 }
 
-fn driver(args: &Args) -> Result<Box<dyn Driver>> {
+fn driver(args: &Args) -> Result<Cockpit> {
     match args.driver.as_str() {
-        "expert" => Ok(Box::new(Expert::default())),
+        "expert" => Cockpit::new(Expert::default()),
         "letfuser" => {
             let pilot = Pilot::new(args.network.config()?)?;
             if !pilot.trained() {
                 output::note(&format!("{}: nothing that it does means anything", pilot.name()));
             }
-            Ok(Box::new(Letfuser::new(pilot)))
+            Cockpit::new(Letfuser::new(pilot))
         }
         other => {
             let near = nearest(other, ["expert", "letfuser"]).map_or_else(String::new, |n| format!(", did you mean `{n}`?"));
@@ -156,13 +155,13 @@ pub(super) fn drive(args: &Args) -> Result {
     let other = args.compare.as_deref().map(earlier).transpose()?;
     let stopped = super::serve::interrupted();
     let total = routes.len() * args.repetitions;
-    let sensors: Vec<String> = driver.sensors().into_iter().map(|s| s.blueprint).collect();
+    let sensors: Vec<String> = driver.sensors().iter().map(|s| s.blueprint.clone()).collect();
     for repetition in 0..args.repetitions {
         for route in &routes {
             if records.iter().any(|r| r.route_id == route.id && r.repetition == repetition) {
                 continue;
             }
-            let driven = match drive_route(&config, route, repetition, &mut *driver, &|| !stopped.load(Ordering::SeqCst)) {
+            let driven = match drive_route(&config, route, repetition, &mut driver, &|| !stopped.load(Ordering::SeqCst)) {
                 Ok(driven) => driven,
                 Err(_) if stopped.load(Ordering::SeqCst) => {
                     output::note(&format!("interrupted after {} of {total} routes; --resume goes on", records.len()));
@@ -259,10 +258,10 @@ fn told(records: &[Record], s: &Summary, compared: Option<&Comparison>, rules: R
     for (kind, count) in kinds {
         let _ = writeln!(out, "{kind:<36} {count:>3}");
     }
-    let missed: usize = records.iter().map(|r| r.missed_deadlines).sum();
+    let [missed, late] = [|r: &Record| r.missed_deadlines, |r: &Record| r.late_answers].map(|f| records.iter().map(f).sum::<usize>());
     let _ = writeln!(
         out,
-        "{} drives, {steps} steps of {STEP} s: simulator {:.2} ms, driver {:.2} ms a step; {missed} missed deadlines",
+        "{} drives, {steps} steps of {STEP} s: simulator {:.2} ms, driver {:.2} ms a step; {missed} missed deadlines, {late} late answers",
         records.len(),
         per(|r| r.simulator_seconds),
         per(|r| r.driver_seconds)

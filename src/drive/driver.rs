@@ -1,4 +1,4 @@
-//! Who drives: the interface of every driver, and an expert that knows the truth.
+//! Who drives: the interface of every driver.
 //!
 //! *In*: one instant: the ego's state, the way ahead, everybody else, the lights; raw messages of the sensors that the driver asked
 //! for. *Out*: a control. *Units and frames*: the world's (x east, y north, metres, radians); controls as CARLA has them.
@@ -6,9 +6,10 @@
 
 use super::way::Dense;
 use crate::carla::{LightColour, Transform, VehicleControl, Version};
-use crate::types::{Result, num};
-use crate::world::scene::{Footprint, Rule, wrap};
+use crate::types::Result;
+use crate::world::scene::Footprint;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A sensor that a driver wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,8 +58,9 @@ pub struct Ego {
     pub light: Option<LightColour>,
 }
 
-/// One instant.
-pub struct Instant<'a> {
+/// One instant; all of it is its own, because a driver may still look at it when the loop has gone on.
+#[derive(Debug, Clone)]
+pub struct Instant {
     /// Seconds since the route's start.
     pub time: f64,
     /// Step of the simulation.
@@ -66,30 +68,30 @@ pub struct Instant<'a> {
     /// Itself.
     pub ego: Ego,
     /// The way.
-    pub way: &'a Dense,
+    pub way: Arc<Dense>,
     /// Index of the nearest point of the way.
     pub at: usize,
     /// Everybody else.
-    pub others: &'a [Body],
+    pub others: Vec<Body>,
     /// Colours of lights by their number in the town, where the town is known.
-    pub lights: &'a HashMap<usize, LightColour>,
+    pub lights: HashMap<usize, LightColour>,
     /// This step's messages by sensor's name.
-    pub sensors: &'a HashMap<String, Vec<u8>>,
+    pub sensors: HashMap<String, Vec<u8>>,
     /// How those messages are packed.
     pub version: Version,
 }
 
 /// What a driver is told before a route.
-#[derive(Debug, Clone, Copy)]
-pub struct Course<'a> {
+#[derive(Debug, Clone)]
+pub struct Course {
     /// The way.
-    pub way: &'a Dense,
+    pub way: Arc<Dense>,
     /// Latitude and longitude of the map's origin, degrees.
     pub origin: [f64; 2],
 }
 
 /// A driver.
-pub trait Driver {
+pub trait Driver: Send {
     /// Its name in results.
     fn name(&self) -> &str;
     /// What it wants to see.
@@ -100,239 +102,12 @@ pub trait Driver {
     ///
     /// # Errors
     /// Where it cannot be driven.
-    fn begin(&mut self, _course: &Course<'_>) -> Result<()> {
+    fn begin(&mut self, _course: &Course) -> Result<()> {
         Ok(())
     }
     /// What to do.
     ///
     /// # Errors
     /// Where a sensor's message is not what it should be; the loop brakes then.
-    fn step(&mut self, now: &Instant<'_>) -> Result<VehicleControl>;
-}
-
-/// Follows the way by pure pursuit (Coulter 1992), keeps distance by the intelligent driver model (Treiber, Hennecke and Helbing
-/// 2000), stops at red and yellow, stops and looks at signs, and does not enter where somebody will be.
-#[derive(Debug, Clone, Default)]
-pub struct Expert {
-    /// Seconds stood at a stop line, by its distance along the way.
-    stood: HashMap<i64, f64>,
-    last: f64,
-    waited: f64,
-}
-
-const COMFORT: f64 = 2.5;
-const HEADWAY: f64 = 1.3;
-const STANDING: f64 = 3.5;
-const CRUISE: f64 = 0.9;
-
-impl Driver for Expert {
-    fn name(&self) -> &str {
-        "expert"
-    }
-    fn begin(&mut self, _course: &Course<'_>) -> Result<()> {
-        *self = Self::default();
-        Ok(())
-    }
-    fn step(&mut self, now: &Instant<'_>) -> Result<VehicleControl> {
-        let seconds = (now.time - self.last).clamp(0.0, 0.5);
-        self.last = now.time;
-        let steer = pursue(now);
-        let mut wish = follow(now.ego.speed, desired(now), None);
-        if let Some((gap, speed, _)) = leader(now) {
-            wish = wish.min(follow(now.ego.speed, desired(now), Some((gap, speed))));
-        }
-        for gap in self.stops(now, seconds) {
-            wish = wish.min(stop_at(now.ego.speed, gap));
-        }
-        if end_gap(now) < 0.0 {
-            wish = wish.min(-COMFORT);
-        }
-        self.waited = if now.ego.speed < 0.3 { self.waited + seconds } else { 0.0 };
-        Ok(pedals(wish, now.ego.speed, steer))
-    }
-}
-
-/// Metres from the ego's front to the end of the way, and a little beyond: a route ends where its last point is passed.
-fn end_gap(now: &Instant<'_>) -> f64 {
-    now.way.length() + 6.0 - along(now)
-}
-
-fn along(now: &Instant<'_>) -> f64 {
-    now.way.points.get(now.at).map_or(0.0, |p| p.s)
-}
-
-/// Wheel, -1 to 1, positive to the right.
-fn pursue(now: &Instant<'_>) -> f64 {
-    let e = &now.ego.footprint;
-    let reach = (2.8 + 0.55 * now.ego.speed).clamp(3.5, 14.0);
-    let goal = along(now) + reach;
-    let target = now.way.points.iter().skip(now.at).find(|p| p.s >= goal).map(|p| p.at);
-    let target = target.unwrap_or_else(|| {
-        // Beyond the end: straight on.
-        let mut last = now.way.points.last().map(|p| p.at).unwrap_or_default();
-        let more = goal - now.way.length();
-        let [dx, dy] = last.direction();
-        last.x += dx * more;
-        last.y += dy * more;
-        last
-    });
-    // From the rear axle.
-    let (sin, cos) = e.heading.sin_cos();
-    let rear = [e.centre[0] - cos * now.ego.wheelbase / 2.0, e.centre[1] - sin * now.ego.wheelbase / 2.0];
-    let (dx, dy) = (target.x - rear[0], target.y - rear[1]);
-    let left = cos * dy - sin * dx;
-    let far = dx.hypot(dy).max(1.0);
-    let angle = (2.0 * now.ego.wheelbase * left / (far * far)).atan();
-    (-angle / now.ego.most_steer).clamp(-1.0, 1.0)
-}
-
-/// Speed that limit and bends allow, m/s.
-fn desired(now: &Instant<'_>) -> f64 {
-    let here = along(now);
-    let mut allowed = now.way.points.get(now.at).map_or(8.0, |p| p.limit).min(now.ego.limit.max(3.0)) * CRUISE;
-    for p in now.way.points.iter().skip(now.at).take_while(|p| p.s < here + 40.0) {
-        let bend = (2.2 / p.at.curvature.abs().max(1e-3)).sqrt().max(2.5);
-        // What can still be braked to until there.
-        allowed = allowed.min((bend * bend + 2.0 * 1.8 * (p.s - here).max(0.0)).sqrt());
-    }
-    allowed
-}
-
-fn follow(speed: f64, desired: f64, ahead: Option<(f64, f64)>) -> f64 {
-    let speed = speed.max(0.0);
-    let most = 2.0;
-    let free = if speed <= desired { most * (1.0 - (speed / desired.max(0.1)).powi(4)) } else { -COMFORT * (speed - desired).min(1.5) };
-    let Some((gap, other)) = ahead else { return free };
-    let closing = speed - other;
-    let wanted = STANDING + (speed * HEADWAY + speed * closing / (2.0 * (most * COMFORT).sqrt())).max(0.0);
-    free - most * (wanted / gap.max(0.1)).powi(2)
-}
-
-/// Acceleration that stops the front at a line so far ahead.
-fn stop_at(speed: f64, gap: f64) -> f64 {
-    if gap <= 0.4 { -4.0 } else { follow(speed, 20.0, Some((gap + STANDING - 1.2, 0.0))).min(1.0) }
-}
-
-fn pedals(wish: f64, speed: f64, steer: f64) -> VehicleControl {
-    let mut control = VehicleControl { steer: num::f32(steer), ..VehicleControl::default() };
-    let drag = 0.12 + 0.0004 * speed * speed;
-    if wish > -drag {
-        control.throttle = num::f32(((wish + drag) / 4.5).clamp(0.0, 0.85));
-    } else {
-        control.brake = num::f32(((-wish - drag) / 8.5).clamp(0.0, 1.0));
-    }
-    if wish <= 0.0 && speed < 0.2 {
-        (control.throttle, control.brake) = (0.0, 0.6);
-    }
-    control
-}
-
-/// The next one on the way, now or soon: gap from bumper to bumper, its speed along the way, whether it walks.
-pub(super) fn leader(now: &Instant<'_>) -> Option<(f64, f64, bool)> {
-    let here = along(now);
-    let front = now.ego.footprint.half[0];
-    let reach = 14.0 + now.ego.speed * 3.5;
-    let mut found: Option<(f64, f64, bool)> = None;
-    for other in now.others.iter().filter(|o| near(&now.ego.footprint, &o.footprint, reach + 10.0)) {
-        let margin = if other.walker { 1.0 } else { 0.35 };
-        for p in now.way.points.iter().skip(now.at).take_while(|p| p.s < here + reach) {
-            let ahead = p.s - here;
-            // When the ego would be there, at its present pace.
-            let when = (ahead / now.ego.speed.max(2.0)).min(3.5);
-            let mine = Footprint { centre: p.at.point(), heading: p.at.heading, half: [0.6, now.ego.footprint.half[1] + margin] };
-            let there = |t: f64| {
-                let turn = other.footprint.heading + other.yaw_rate * t;
-                let [vx, vy] = other.velocity;
-                let (sin, cos) = (other.yaw_rate * t / 2.0).sin_cos();
-                let (vx, vy) = (vx * cos - vy * sin, vx * sin + vy * cos);
-                Footprint {
-                    centre: [other.footprint.centre[0] + vx * t, other.footprint.centre[1] + vy * t],
-                    heading: turn,
-                    ..other.footprint
-                }
-            };
-            let same = wrap(p.at.heading - other.footprint.heading).abs() < 0.8 && !other.walker;
-            let stands = other.velocity[0].hypot(other.velocity[1]) < 0.3;
-            let times: &[f64] = if same || stands { &[0.0] } else { &[0.0, when * 0.5, when, when + 0.8] };
-            if times.iter().any(|t| mine.overlap(&there(*t)).is_some()) {
-                let (sin, cos) = p.at.heading.sin_cos();
-                let speed = (other.velocity[0] * cos + other.velocity[1] * sin).max(0.0);
-                let speed = if same { speed } else { 0.0 };
-                let gap = (ahead - front - 0.8).max(0.05);
-                if found.is_none_or(|(least, ..)| gap < least) {
-                    found = Some((gap, speed, other.walker));
-                }
-                break;
-            }
-        }
-    }
-    found
-}
-
-fn near(a: &Footprint, b: &Footprint, reach: f64) -> bool {
-    (a.centre[0] - b.centre[0]).hypot(a.centre[1] - b.centre[1]) < reach
-}
-
-impl Expert {
-    /// Gaps to the lines where to stop.
-    fn stops(&mut self, now: &Instant<'_>, seconds: f64) -> Vec<f64> {
-        let here = along(now);
-        let front = now.ego.footprint.half[0];
-        let mut gaps = Vec::new();
-        for (line, rule) in &now.way.stops {
-            let gap = line - here - front;
-            if !(-1.5..60.0).contains(&gap) {
-                continue;
-            }
-            let must = match rule {
-                Rule::Light(light) => match now.lights.get(light).copied().or(now.ego.light.filter(|_| gap < 18.0)) {
-                    Some(LightColour::Red) => gap > -0.8,
-                    Some(LightColour::Yellow) => gap > 0.0 && now.ego.speed.powi(2) / (2.0 * gap.max(0.1)) < 4.0,
-                    _ => false,
-                },
-                Rule::Stop => {
-                    let stood = self.stood.entry(num::round_i64(*line)).or_default();
-                    if gap < 3.0 && now.ego.speed < 0.1 {
-                        *stood += seconds;
-                    }
-                    *stood < 1.0 || !self.clear(now, *line)
-                }
-                Rule::Yield | Rule::Free => gap > 0.5 && !self.clear(now, *line),
-            };
-            if must {
-                gaps.push(gap - 0.6);
-            }
-        }
-        if now.way.stops.is_empty() && matches!(now.ego.light, Some(LightColour::Red | LightColour::Yellow)) {
-            gaps.push(6.0);
-        }
-        gaps
-    }
-    /// Whether nobody will be on the ego's way through the junction behind a line while it drives there.
-    fn clear(&self, now: &Instant<'_>, line: f64) -> bool {
-        // Who has waited long takes a smaller gap.
-        let patience = if self.waited > 12.0 { 0.5 } else { 1.0 };
-        let through = now.way.points.iter().filter(|p| p.s > line && p.s < line + 26.0);
-        let begin = ((line - along(now)) / now.ego.speed.max(3.0)).max(0.0);
-        for p in through {
-            let when = begin + (p.s - line) / 5.0;
-            for o in now.others.iter().filter(|o| o.velocity[0].hypot(o.velocity[1]) > 0.5) {
-                let ahead = wrap((p.at.y - o.footprint.centre[1]).atan2(p.at.x - o.footprint.centre[0]) - o.footprint.heading).abs();
-                if wrap(p.at.heading - o.footprint.heading).abs() < 0.5 || ahead > 1.8 {
-                    continue;
-                }
-                let mine = Footprint { centre: p.at.point(), heading: p.at.heading, half: [1.5, 1.6] };
-                let hit = [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5].iter().any(|d| {
-                    let t = (when + d * patience).max(0.0);
-                    let [vx, vy] = o.velocity;
-                    let there = Footprint { centre: [o.footprint.centre[0] + vx * t, o.footprint.centre[1] + vy * t], ..o.footprint };
-                    mine.overlap(&there).is_some()
-                });
-                if hit {
-                    return false;
-                }
-            }
-        }
-        true
-    }
+    fn step(&mut self, now: &Instant) -> Result<VehicleControl>;
 }

@@ -17,6 +17,8 @@ const SAME: f64 = 3.0;
 const FAR: f64 = 30.0;
 /// Below this speed (m/s) for so long (s) a route ends.
 const STANDS: (f64, f64) = (0.1, 180.0);
+/// Seconds that a route has: for each metre, and to begin with.
+const TIME: (f64, f64) = (0.8, 5.0);
 
 /// Keeps the book of one route.
 #[derive(Debug, Default)]
@@ -124,7 +126,7 @@ impl Judge {
             self.note(Kind::Blocked, step, format!("Agent got blocked {at}"));
             return Some("Agent got blocked");
         }
-        if step.time > 0.8 * way.length() + 5.0 + PATIENCE {
+        if step.time > TIME.0 * way.length() + TIME.1 {
             self.note(Kind::Timeout, step, "Route timeout.".to_owned());
             return Some("Agent timed out");
         }
@@ -178,13 +180,144 @@ impl Judge {
     }
 }
 
-/// Seconds that every route gets beyond the leaderboard's 0.8 s a metre and 5 s: two red lights of a town.
-const PATIENCE: f64 = 60.0;
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::world::scene::Footprint;
+
+    fn ego(place: [f64; 2], speed: f64) -> Ego {
+        let footprint = Footprint { centre: place, heading: 0.0, half: [2.0, 1.0] };
+        Ego { footprint, speed, most_steer: 1.0, wheelbase: 2.7, limit: 13.9, light: None }
+    }
+
+    fn straight(stops: Vec<(f64, Rule)>) -> Dense {
+        let at = |n: u32| super::super::way::Point {
+            at: crate::world::scene::Station { x: f64::from(n), ..Default::default() },
+            s: f64::from(n),
+            limit: 13.9,
+            command: 4,
+        };
+        Dense { points: (0..=200).map(at).collect(), stops }
+    }
+
+    /// Drives along a straight way at these speeds, a second each; what was found, and why it ended.
+    fn driven(way: &Dense, lights: &HashMap<usize, LightColour>, speeds: &[f64], aside: f64) -> (Vec<Infraction>, Option<&'static str>) {
+        let mut judge = Judge::default();
+        let (mut along, mut ended) = (0.0, None);
+        for (n, speed) in speeds.iter().enumerate() {
+            along += speed;
+            let ego = ego([along, aside], *speed);
+            let step = Step { time: n as f64, seconds: 1.0, ego: &ego, along, aside: aside.abs(), lights };
+            ended = judge.step(&step, way, Ground::Unknown);
+            if ended.is_some() {
+                break;
+            }
+        }
+        (judge.close(speeds.len() as f64), ended)
+    }
+
+    fn kinds(found: &[Infraction]) -> Vec<Kind> {
+        found.iter().map(|i| i.kind).collect()
+    }
+
+    #[test]
+    fn a_line_is_run_by_the_front_at_red_once() {
+        let way = straight(vec![(50.0, Rule::Light(3)), (90.0, Rule::Light(4))]);
+        let lights = |a, b| HashMap::from([(3, a), (4, b)]);
+        let through = vec![5.0; 30];
+        let (red, yellow, green) = (LightColour::Red, LightColour::Yellow, LightColour::Green);
+        let run = |a, b| kinds(&driven(&way, &lights(a, b), &through, 0.0).0);
+        assert_eq!(run(red, green), [Kind::RedLight]);
+        assert_eq!(run(red, red), [Kind::RedLight; 2]);
+        assert!(run(yellow, green).is_empty());
+        // The front stands at 48 + 2 = 50: on the line is over it; a metre before it is not.
+        let until = |metres: f64| kinds(&driven(&way, &lights(red, red), &[metres, 0.0, 0.0], 0.0).0);
+        assert_eq!(until(48.0), [Kind::RedLight]);
+        assert!(until(47.0).is_empty());
+    }
+
+    #[test]
+    fn a_stop_sign_wants_a_standstill_before_its_line() {
+        let way = straight(vec![(50.0, Rule::Stop)]);
+        let none = HashMap::new();
+        let rolls = vec![5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 5.0];
+        assert_eq!(kinds(&driven(&way, &none, &rolls, 0.0).0), [Kind::StopSign]);
+        let mut stands = rolls.clone();
+        stands.insert(9, 0.0);
+        assert!(driven(&way, &none, &stands, 0.0).0.is_empty());
+        // Standing 15 m before it is no stop at it.
+        let mut early = rolls;
+        early.insert(6, 0.0);
+        assert_eq!(kinds(&driven(&way, &none, &early, 0.0).0), [Kind::StopSign]);
+    }
+
+    #[test]
+    fn a_route_ends_far_from_the_way_or_standing_or_when_its_time_is_over() {
+        let (way, none) = (straight(Vec::new()), HashMap::new());
+        let (found, ended) = driven(&way, &none, &[5.0; 10], 31.0);
+        assert_eq!((kinds(&found), ended), (vec![Kind::Deviation], Some("Agent deviated from the route")));
+        assert!(driven(&way, &none, &[5.0; 10], 29.0).1.is_none());
+        // A longer way, so that standing is seen before the time is over.
+        let mut long = straight(Vec::new());
+        long.points.last_mut().unwrap().s = 400.0;
+        let (found, ended) = driven(&long, &none, &[0.05; 400], 0.0);
+        assert_eq!((kinds(&found), ended), (vec![Kind::Blocked], Some("Agent got blocked")));
+        // 200 m: 0.8 s each, and 5.
+        let (found, ended) = driven(&way, &none, &[0.2; 300], 0.0);
+        assert_eq!((kinds(&found), ended), (vec![Kind::Timeout], Some("Agent timed out")));
+        assert!((found[0].time - 166.0).abs() < 1e-9, "{}", found[0].time);
+    }
+
+    #[test]
+    fn one_contact_is_one_infraction_of_its_kind() {
+        let none = HashMap::new();
+        let mut judge = Judge::default();
+        let mut hit = |time: f64, id: u32, what: &str| {
+            let ego = ego([0.0; 2], 1.0);
+            let step = Step { time, seconds: 0.05, ego: &ego, along: 0.0, aside: 0.0, lights: &none };
+            let mut event = Collision::default();
+            event.other.id = id;
+            event.other.description.id = what.to_owned();
+            judge.collision(&event, &step);
+        };
+        (0..20).for_each(|n| hit(f64::from(n) * 0.05, 7, "vehicle.audi.a2"));
+        hit(1.0, 8, "vehicle.audi.a2");
+        hit(1.0, 9, "walker.pedestrian.0001");
+        hit(1.0, 0, "static.building");
+        hit(1.5, 0, "static.building");
+        hit(9.0, 7, "vehicle.audi.a2");
+        let wanted =
+            [Kind::CollisionVehicle, Kind::CollisionVehicle, Kind::CollisionPedestrian, Kind::CollisionLayout, Kind::CollisionVehicle];
+        assert_eq!(kinds(&judge.found), wanted);
+    }
+
+    #[test]
+    fn the_share_outside_the_lanes_is_of_what_was_driven() {
+        let town = crate::world::scene::Town::new(&crate::world::scene::TownSpec::named("town-01").unwrap()).unwrap();
+        let net = &town.network;
+        let lane =
+            net.lanes.iter().filter(|l| l.junction.is_none()).max_by(|a, b| a.centre.length().total_cmp(&b.centre.length())).unwrap();
+        let none = HashMap::new();
+        let drive = |turned: f64| {
+            let mut judge = Judge::default();
+            for n in 0..40 {
+                // A quarter of the way is driven 30 m aside, on no lane.
+                let at = lane.centre.at(5.0 + f64::from(n));
+                let place = if n >= 30 { at.beside(-30.0) } else { at.point() };
+                let footprint = Footprint { centre: place, heading: at.heading + turned, half: [2.0, 1.0] };
+                let ego = Ego { footprint, ..ego(place, 5.0) };
+                // The jump aside and back is no driving.
+                judge.before = Some([place[0] - at.direction()[0], place[1] - at.direction()[1]]);
+                let step = Step { time: f64::from(n), seconds: 1.0, ego: &ego, along: 0.0, aside: 0.0, lights: &none };
+                judge.step(&step, &straight(Vec::new()), Ground::Known(net));
+            }
+            kinds(&judge.close(40.0))
+        };
+        let [Kind::OutsideLanes(percent)] = drive(0.0)[..] else { panic!("one infraction") };
+        assert!((percent - 25.0).abs() < 0.5, "{percent}");
+        let [Kind::OutsideLanes(percent)] = drive(std::f64::consts::PI)[..] else { panic!("one infraction") };
+        assert!(percent > 99.0, "against its traffic no lane is one's own: {percent}");
+    }
 
     #[test]
     fn on_an_unknown_map_the_simulator_says_which_light_was_red() {
@@ -193,8 +326,7 @@ mod tests {
         let drive = |seen: &[(Option<LightColour>, f64)]| {
             let mut judge = Judge::default();
             for (n, (light, speed)) in seen.iter().enumerate() {
-                let footprint = Footprint { centre: [n as f64, 0.0], heading: 0.0, half: [2.0, 1.0] };
-                let ego = Ego { footprint, speed: *speed, most_steer: 1.0, wheelbase: 2.7, limit: 13.9, light: *light };
+                let ego = Ego { light: *light, ..ego([n as f64, 0.0], *speed) };
                 let step = Step { time: n as f64, seconds: 0.05, ego: &ego, along: 0.0, aside: 0.0, lights: &lights };
                 judge.step(&step, &way, Ground::Unknown);
             }

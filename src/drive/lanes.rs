@@ -16,6 +16,8 @@ const CELL: f64 = 8.0;
 pub(super) const OVER: f64 = 0.6;
 /// Turned by more than this against a lane is the wrong way, radians.
 pub(super) const TURNED: f64 = 1.9;
+/// Half the width of a painted line, metres.
+const LINE: f64 = 0.15;
 /// Longest road that is believed, metres.
 const LONGEST: f64 = 100_000.0;
 
@@ -151,6 +153,21 @@ impl Lanes {
             }
             s += EVERY;
         }
+    }
+    /// What may be driven on within `reach` metres of a place, and the lines beside it, piece by piece: whether it is a line, and its corners.
+    pub(super) fn pieces(&self, place: [f64; 2], reach: f64) -> impl Iterator<Item = (bool, [[f64; 2]; 4])> {
+        let near = move |s: &&Section| (s.at[0] - place[0]).hypot(s.at[1] - place[1]) < reach;
+        self.sections.iter().filter(near).flat_map(|s| {
+            let (sin, cos) = s.heading.sin_cos();
+            // Cross-sections of a bend overlap a little, so that nothing gapes between them.
+            let half = 0.6 * EVERY;
+            let corner = move |ahead: f64, left: f64| [s.at[0] + cos * ahead - sin * left, s.at[1] + sin * ahead + cos * left];
+            let ring = move |low: f64, high: f64| [corner(-half, low), corner(half, low), corner(half, high), corner(-half, high)];
+            let roads = s.strips.iter().map(move |(low, high, _)| (false, ring(*low, *high)));
+            // A junction's connections cross each other: no lines are painted there.
+            let edges = s.strips.iter().filter(move |_| !s.junction).flat_map(|(low, high, _)| [*low, *high]);
+            roads.chain(edges.map(move |e| (true, ring(e - LINE, e + LINE))))
+        })
     }
     /// Whether a vehicle whose middle is here is in a lane, and not against its traffic; in a junction direction is free.
     pub fn inside(&self, place: [f64; 2], heading: f64) -> bool {

@@ -56,10 +56,10 @@ impl Driver for Letfuser {
     fn sensors(&self) -> Vec<SensorSpec> {
         self.pilot.sensors().iter().map(spec).collect()
     }
-    fn begin(&mut self, course: &Course<'_>) -> Result<()> {
-        self.pilot.begin(&plan(course.way, course.origin))
+    fn begin(&mut self, course: &Course) -> Result<()> {
+        self.pilot.begin(&plan(&course.way, course.origin))
     }
-    fn step(&mut self, now: &Instant<'_>) -> Result<VehicleControl> {
+    fn step(&mut self, now: &Instant) -> Result<VehicleControl> {
         let body = |id: &str| {
             let message = now.sensors.get(id).ok_or_else(|| Error::mismatch("its message", "none", format!("sensor `{id}`")))?;
             Header::read(message).map(|(_, body)| body)

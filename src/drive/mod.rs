@@ -4,7 +4,9 @@
 //! real server.
 
 mod calls;
+mod cockpit;
 pub mod driver;
+mod expert;
 pub mod judge;
 pub mod lanes;
 mod letfuser;
@@ -18,6 +20,8 @@ pub mod session;
 pub mod way;
 
 pub use calls::{Row, calls};
+pub use cockpit::Cockpit;
+pub use expert::Expert;
 pub use letfuser::Letfuser;
 pub use picture::picture;
 pub use run::{Config, Driven, STEP, drive};

@@ -83,3 +83,50 @@ fn listed(n: usize, event: &Infraction) -> String {
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::way::Point;
+    use super::*;
+    use crate::eval::driving::Kind;
+    use crate::world::scene::Station;
+
+    #[test]
+    fn infractions_are_where_they_happened() {
+        let point = |n: u32| {
+            let x = f64::from(n);
+            Point { at: Station { x, ..Station::default() }, s: x, limit: 8.0, command: 4 }
+        };
+        let way = Dense { points: (0..=100).map(point).collect(), stops: Vec::new() };
+        let infraction =
+            |x: f64, message: &str| Infraction { kind: Kind::RedLight, time: 3.5, place: [x, 0.0], message: message.to_owned() };
+        let record = Record {
+            route_id: "a<b".into(),
+            repetition: 2,
+            town: "town-01".into(),
+            status: "Completed".into(),
+            length: 100.0,
+            completed: 100.0,
+            infractions: vec![infraction(0.0, "first"), infraction(50.0, "in the middle")],
+            duration_game: 20.0,
+            duration_system: 1.0,
+            simulator_seconds: 0.5,
+            driver_seconds: 0.1,
+            missed_deadlines: 0,
+            late_answers: 0,
+            steps: 400,
+        };
+        let svg = picture(&way, &[[0.0, 0.0], [100.0, 0.0]], &record, Rules::V2_0);
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let circles: Vec<f64> = document
+            .descendants()
+            .filter(|n| n.has_tag_name("circle") && n.attribute("fill") == Some("#c92a2a"))
+            .map(|n| n.attribute("cx").unwrap().parse().unwrap())
+            .collect();
+        // 100 m are 780 pixels, from the left edge.
+        assert_eq!(circles, [60.0, 450.0]);
+        let texts: String = document.descendants().filter(|n| n.has_tag_name("text")).filter_map(|n| n.text()).collect();
+        assert!(texts.contains("route a<b in town-01, repetition 2") && texts.contains("3.5 s  in the middle"), "{texts}");
+        assert!(texts.contains("driving score 49.0"), "0.7 twice: {texts}");
+    }
+}

@@ -5,7 +5,9 @@
 //! of a frame is of one step; hazards are what the protocol lets one see, on the way ahead; class numbers are those up to 0.9.13 whatever the
 //! server's version.
 
-use super::driver::{Instant, SensorSpec, leader};
+use super::driver::{Instant, SensorSpec};
+use super::expert::leader;
+use super::lanes::Lanes;
 use super::routes::Route;
 use super::way::Dense;
 use crate::carla::client::{Client, Stream};
@@ -13,12 +15,14 @@ use crate::carla::{Header, Image, LightColour, Rotation, Sweep, Transform, Vecto
 use crate::formats::driving_set::{
     CLASS_OF_TAG, DrivingFrame, Measurements, compass, create, ego_matrix, raw_label, rows_beside, side_by_side, write,
 };
+use crate::formats::topdown::{CELL, Plane, SIDE, TopDown};
 use crate::heads::route::RoutePlanner;
 use crate::types::{DepthImage, Error, Result};
 use crate::world::scene::Rule;
 use ndarray::Array2;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Steps between frames, and the same in seconds: 2 Hz of 20.
@@ -39,6 +43,8 @@ pub(super) struct Recorder {
     number: usize,
     planner: RoutePlanner,
     streams: Vec<Stream>,
+    /// The server's map, where it is understood.
+    lanes: Option<Arc<Lanes>>,
     /// A step at which the sensors spoke; they speak again every [`EVERY`] steps.
     beat: Option<u64>,
 }
@@ -62,11 +68,15 @@ impl Recorder {
             let actor = client.spawn(description, spec.place.clone(), Some(ego))?;
             streams.push(client.listen(&spec.name, &actor)?);
         }
-        Ok(Self { folder, number: 0, planner: RoutePlanner::new(far, REACHED)?, streams, beat: None })
+        Ok(Self { folder, number: 0, planner: RoutePlanner::new(far, REACHED)?, streams, lanes: None, beat: None })
     }
     /// Whether all its streams are connected.
     pub(super) fn opened(&self) -> bool {
         self.streams.iter().all(|s| s.opened() > 0)
+    }
+    /// Draws this map from now on.
+    pub(super) fn on(&mut self, lanes: Option<&Arc<Lanes>>) {
+        self.lanes = lanes.cloned();
     }
     /// After the first steps, up to frame `now`: when the sensors speak. Their very first word comes off the beat, so the latest counts.
     pub(super) fn join(&mut self, now: u64) -> Result<()> {
@@ -109,12 +119,12 @@ impl Recorder {
             name: "record_lidar".to_owned(),
             blueprint: "sensor.lidar.ray_cast".to_owned(),
             attributes: set(&beams),
-            place: at(1.3, 2.5, 0.0),
+            place: at(1.3, 2.5, -90.0),
         });
         all
     }
     /// A step, whether it is recorded, and what the car does now.
-    pub(super) fn step(&mut self, now: &Instant<'_>, due: bool, control: &VehicleControl) -> Result<()> {
+    pub(super) fn step(&mut self, now: &Instant, due: bool, control: &VehicleControl) -> Result<()> {
         let [east, north] = now.ego.footprint.centre;
         let (far, command) = self.planner.step([north, east]);
         if !due {
@@ -125,7 +135,7 @@ impl Recorder {
         self.number += 1;
         Ok(())
     }
-    fn frame(&self, now: &Instant<'_>, far: [f64; 2], command: i32, control: &VehicleControl) -> Result<DrivingFrame> {
+    fn frame(&self, now: &Instant, far: [f64; 2], command: i32, control: &VehicleControl) -> Result<DrivingFrame> {
         let body = |id: &str| {
             let message = now.sensors.get(id).ok_or_else(|| Error::mismatch("its message", "none", format!("sensor `{id}`")))?;
             Header::read(message).map(|(_, body)| body)
@@ -148,17 +158,22 @@ impl Recorder {
             values
         });
         let e = &now.ego.footprint;
-        let matrix = ego_matrix(e.centre, e.heading);
+        let here = (e.centre, e.heading);
         let (sin, cos) = e.heading.sin_cos();
-        let mut labels = vec![raw_label("car", 0, [2.0 * e.half[0], 2.0 * e.half[1], 1.5], [0.0, 0.0, 0.75], 0.0, now.ego.speed, matrix)];
-        for o in now.others {
-            let (dx, dy) = (o.footprint.centre[0] - e.centre[0], o.footprint.centre[1] - e.centre[1]);
-            if dx.hypot(dy) < 80.0 {
-                let class = if o.walker { "pedestrian" } else { "car" };
+        let seen = |[x, y]: [f64; 2]| {
+            let (dx, dy) = (x - e.centre[0], y - e.centre[1]);
+            [cos * dx + sin * dy, cos * dy - sin * dx]
+        };
+        let mut top_down = self.ground(now, &seen);
+        let mut labels = vec![raw_label("car", 0, [2.0 * e.half[0], 2.0 * e.half[1], 1.5], here, here, now.ego.speed)];
+        for o in &now.others {
+            let [x, y] = seen(o.footprint.centre);
+            let (class, plane) = if o.walker { ("pedestrian", Plane::Walker) } else { ("car", Plane::Vehicle) };
+            top_down.body(plane, [x, y], o.footprint.heading - e.heading, o.footprint.half);
+            if x.hypot(y) < 80.0 {
                 let size = [2.0 * o.footprint.half[0], 2.0 * o.footprint.half[1], o.height];
-                let place = [cos * dx + sin * dy, cos * dy - sin * dx, o.height / 2.0];
                 let [vx, vy] = o.velocity;
-                labels.push(raw_label(class, u64::from(o.id), size, place, o.footprint.heading - e.heading, vx.hypot(vy), matrix));
+                labels.push(raw_label(class, u64::from(o.id), size, here, (o.footprint.centre, o.footprint.heading), vx.hypot(vy)));
             }
         }
         Ok(DrivingFrame {
@@ -166,13 +181,35 @@ impl Recorder {
             depth: DepthImage { metres: metres.map_err(|e| Error::mismatch("three pictures of one size", e.to_string(), "recording"))? },
             classes: rows_beside(&classes.iter().map(Vec::as_slice).collect::<Vec<_>>(), WIDTH),
             points: points.collect(),
+            top_down,
             labels,
-            measurements: measured(now, far, command, control, matrix),
+            measurements: measured(now, far, command, control, ego_matrix(e.centre, e.heading)),
         })
+    }
+    /// Road and lines around, and the lights of the way at their stop lines.
+    fn ground(&self, now: &Instant, seen: &dyn Fn([f64; 2]) -> [f64; 2]) -> TopDown {
+        let mut top_down = TopDown::default();
+        let pieces = self.lanes.iter().flat_map(|l| l.pieces(now.ego.footprint.centre, SIDE as f64 * CELL));
+        for (plane, ring) in pieces.map(|(line, ring)| (if line { Plane::Lane } else { Plane::Road }, ring)) {
+            top_down.paint(plane, &ring.map(seen));
+        }
+        for (line, rule) in &now.way.stops {
+            let Rule::Light(light) = rule else { continue };
+            let plane = match now.lights.get(light) {
+                Some(LightColour::Red) => Plane::Red,
+                Some(LightColour::Yellow) => Plane::Yellow,
+                Some(LightColour::Green) => Plane::Green,
+                _ => continue,
+            };
+            if let Some(p) = now.way.points.iter().find(|p| p.s >= *line) {
+                top_down.body(plane, seen(p.at.point()), 0.0, [0.0; 2]);
+            }
+        }
+        top_down
     }
 }
 
-fn measured(now: &Instant<'_>, far: [f64; 2], command: i32, control: &VehicleControl, matrix: [[f64; 4]; 4]) -> Measurements {
+fn measured(now: &Instant, far: [f64; 2], command: i32, control: &VehicleControl, matrix: [[f64; 4]; 4]) -> Measurements {
     let e = &now.ego.footprint;
     let here = now.way.points.get(now.at).copied().unwrap_or_default();
     // Where the car would be on its way at its present speed.

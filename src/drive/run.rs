@@ -2,9 +2,10 @@
 //!
 //! *In*: a server's place, routes, a driver. *Out*: a record for each route and repetition. *Units and frames*: the wire's towards
 //! the server, the world's towards driver and judge. *Invariant*: 20 steps a simulated second; the control of a step is decided
-//! from that step's messages and followed at the next; nothing depends on the host's clock but the deadline.
+//! from that step's messages and followed at the next; nothing depends on the host's clock but the deadline, at which the loop goes on.
 
-use super::driver::{Body, Course, Driver, Ego, Instant as Now};
+use super::cockpit::Cockpit;
+use super::driver::{Body, Course, Ego, Instant as Now};
 use super::judge::{Ground, Judge, Step};
 use super::lanes::{Lanes, georeference};
 use super::recorder::Recorder;
@@ -18,6 +19,7 @@ use crate::world::scene::{Footprint, Town, TownSpec};
 use nalgebra::Vector3;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Length of a step, seconds.
@@ -36,11 +38,11 @@ pub struct Config {
     pub host: String,
     /// Its RPC port.
     pub port: u16,
-    /// Most seconds that a call takes.
+    /// Most seconds that a call takes, or a driver to begin a route.
     pub patience: Duration,
     /// Blueprint of the ego vehicle.
     pub vehicle: String,
-    /// A driver that takes longer brakes, and it is counted; without one, there is all the time in the world.
+    /// Where a driver takes longer, the vehicle brakes, which is counted; without one, there is all the time in the world.
     pub deadline: Option<Duration>,
     /// Records each drive as a route of a driving data set in this folder.
     pub record: Option<PathBuf>,
@@ -54,7 +56,7 @@ pub struct Driven {
     /// Its record.
     pub record: Record,
     /// The way.
-    pub way: Dense,
+    pub way: Arc<Dense>,
     /// Where the ego was, each step.
     pub trace: Vec<[f64; 2]>,
 }
@@ -112,7 +114,7 @@ fn ground(at: &Transform, actor: &Actor) -> Footprint {
 ///
 /// # Errors
 /// Where the server is gone or refuses, the route is not on its map, or a sensor is silent: which, and for how long.
-pub fn drive(config: &Config, route: &Route, repetition: usize, driver: &mut dyn Driver, go_on: &dyn Fn() -> bool) -> Result<Driven> {
+pub fn drive(config: &Config, route: &Route, repetition: usize, driver: &mut Cockpit, go_on: &dyn Fn() -> bool) -> Result<Driven> {
     let mut client = Client::connect(&config.host, config.port, config.patience)?;
     let driven = attempt(&mut client, config, route, repetition, driver, go_on);
     let restored = client.restore();
@@ -125,7 +127,7 @@ fn attempt(
     config: &Config,
     route: &Route,
     repetition: usize,
-    driver: &mut dyn Driver,
+    driver: &mut Cockpit,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Driven> {
     let clock = Instant::now();
@@ -141,10 +143,10 @@ fn attempt(
     }
     // A town of ours is known here lane by lane; on another, the route's points are joined by straight lines.
     let town = TownSpec::named(&route.town).ok().map(|spec| Town::new(&spec)).transpose()?;
-    let way = match &town {
+    let way = Arc::new(match &town {
         Some(town) => on_lanes(route, &town.network)?,
         None => straight(route, 8.0),
-    };
+    });
     // Counted from the load, so that joining streams, however slow, shifts nothing: each repetition starts later in the traffic.
     let settings = client.settings()?;
     let base = client.set_settings(&settings)?;
@@ -158,9 +160,8 @@ fn attempt(
     let ego = place(client, config, &way)?;
     let root = config.record.as_deref();
     let mut recorder = root.map(|root| Recorder::new(root, route, repetition, &way, client, ego.id)).transpose()?;
-    let specs = driver.sensors();
     let mut streams: Vec<Stream> = Vec::new();
-    for spec in &specs {
+    for spec in driver.sensors() {
         let set: Vec<(&str, String)> = spec.attributes.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
         let description = client.blueprint(&spec.blueprint, &set)?;
         let actor = client.spawn(description, spec.place.clone(), Some(ego.id))?;
@@ -190,8 +191,13 @@ fn attempt(
         recorder.join(snapshot.header.frame)?;
     }
     let map: String = client.ask(&Call::GetMapData {})?;
-    driver.begin(&Course { way: &way, origin: georeference(&map) })?;
-    let lanes = if town.is_none() { Lanes::read(&map).map_err(|e| tracing::warn!("lanes are not judged: {e}")).ok() } else { None };
+    driver.begin(Course { way: Arc::clone(&way), origin: georeference(&map) }, config.patience, go_on)?;
+    let _before = driver.take_late();
+    let read = (town.is_none() || recorder.is_some()).then(|| Lanes::read(&map));
+    let lanes = read.and_then(|r| r.map_err(|e| tracing::warn!("lanes are not judged: {e}")).ok()).map(Arc::new);
+    if let Some(recorder) = &mut recorder {
+        recorder.on(lanes.as_ref());
+    }
     let ground = match (&town, &lanes) {
         (Some(town), _) => Ground::Known(&town.network),
         (None, Some(lanes)) => Ground::Read(lanes),
@@ -247,20 +253,17 @@ fn attempt(
         }
         ended = judge.step(&step, &way, ground);
         let others = directory.bodies(&snapshot, ego.id);
-        let now = Now { time, frame, ego: me, way: &way, at, others: &others, lights: &lights, sensors: &sensors, version };
+        let now = Arc::new(Now { time, frame, ego: me, way: Arc::clone(&way), at, others, lights, sensors, version });
         let thought = Instant::now();
-        let wished = driver.step(&now);
-        let took = thought.elapsed();
-        thinking += took;
+        let wished = driver.step(&now, config.deadline, go_on)?;
+        thinking += thought.elapsed();
         steps += 1;
         let control = match wished {
-            Ok(control) if config.deadline.is_none_or(|most| took <= most) => control.clamped(),
-            Ok(_) => {
-                missed += 1;
-                VehicleControl::braking()
-            }
-            Err(e) => {
-                tracing::warn!("driver, frame {frame}: {e}");
+            Some(Ok(control)) => control.clamped(),
+            late_or_failed => {
+                if let Some(Err(e)) = late_or_failed {
+                    tracing::warn!("driver, frame {frame}: {e}");
+                }
                 missed += 1;
                 VehicleControl::braking()
             }
@@ -269,6 +272,8 @@ fn attempt(
         if let Some(recorder) = &mut recorder {
             recorder.step(&now, recorded, &control)?;
         }
+        // Who is late still looks at its messages; they are gone then.
+        let mut sensors = Arc::into_inner(now).map(|now| now.sensors).unwrap_or_default();
         for stream in &streams {
             if let Some(message) = sensors.remove(stream.name()) {
                 stream.give_back(message);
@@ -290,22 +295,28 @@ fn attempt(
         simulator_seconds: simulator.as_secs_f64(),
         driver_seconds: thinking.as_secs_f64(),
         missed_deadlines: missed,
+        late_answers: driver.take_late(),
         steps,
     };
     Ok(Driven { record, way, trace })
 }
 
-/// Waits until nobody is near the way's start: whoever comes up fast could not stop for a car out of nowhere.
+/// Waits until the way's start is free and nobody comes too fast to stop for a car out of nowhere.
 fn clear(client: &mut Client, directory: &mut Directory, way: &Dense) -> Result<()> {
     let at = way.points.first().map(|p| p.at.point()).unwrap_or_default();
-    for _ in 0..60 {
+    for _ in 0..400 {
         let snapshot = client.tick()?;
         directory.learn(client, &snapshot)?;
-        let near = |b: &Body| (b.footprint.centre[0] - at[0]).hypot(b.footprint.centre[1] - at[1]) < 22.0;
-        if !directory.bodies(&snapshot, 0).iter().any(near) {
+        let hinders = |b: &Body| {
+            let (dx, dy) = (at[0] - b.footprint.centre[0], at[1] - b.footprint.centre[1]);
+            let speed = b.velocity[0].hypot(b.velocity[1]);
+            let comes = speed > 0.3 && dx * b.velocity[0] + dy * b.velocity[1] > 0.0;
+            dx.hypot(dy) < b.footprint.half[0] + if comes { 6.0 + 1.5 * speed + speed * speed / 6.0 } else { 4.5 }
+        };
+        if !directory.bodies(&snapshot, 0).iter().any(hinders) {
             return Ok(());
         }
-        for _ in 0..10 {
+        for _ in 0..5 {
             client.tick()?;
         }
     }

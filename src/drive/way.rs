@@ -6,7 +6,7 @@
 use super::routes::Route;
 use crate::carla::axes;
 use crate::types::{Error, Result};
-use crate::world::scene::{LaneId, Network, Rule, Station, Turn};
+use crate::world::scene::{Lane, LaneId, Network, Rule, Station, Turn};
 use std::collections::BTreeMap;
 
 /// Metres between dense points.
@@ -33,7 +33,7 @@ const SPARSE: f64 = 50.0;
 pub struct Dense {
     /// Points every metre.
     pub points: Vec<Point>,
-    /// Stop lines: metres along, and what holds there.
+    /// Stop lines: metres along, and what holds there; without a sign, only where somebody else may go first.
     pub stops: Vec<(f64, Rule)>,
 }
 
@@ -92,7 +92,7 @@ pub fn on_lanes(route: &Route, net: &Network) -> Result<Dense> {
 
 /// Lanes near a place, with the distance along each.
 fn candidates(net: &Network, p: [f64; 2]) -> BTreeMap<LaneId, f64> {
-    let near = |l: &crate::world::scene::Lane| {
+    let near = |l: &Lane| {
         let (s, _) = l.centre.project(p);
         let at = l.centre.at(s);
         ((at.x - p[0]).hypot(at.y - p[1]) < 2.0).then_some((l.id, s))
@@ -137,6 +137,14 @@ fn path(net: &Network, from: LaneId, place: [f64; 2], targets: &BTreeMap<LaneId,
     Some((lanes, targets.get(&last).copied()?))
 }
 
+/// Whether who drives through a junction without signs has to let somebody else go first: who comes from the right, or towards a left turn.
+fn gives_way(net: &Network, connection: &Lane) -> bool {
+    connection.conflicts.iter().filter(|c| c.other_first).any(|c| {
+        let from = net.lane(c.other).and_then(|other| net.lane(*other.previous.first()?));
+        from.is_some_and(|from| from.rule == Rule::Free)
+    })
+}
+
 fn sampled(net: &Network, lanes: &[LaneId], start: f64, end: f64) -> Dense {
     let mut dense = Dense::default();
     let mut gone = 0.0;
@@ -155,7 +163,8 @@ fn sampled(net: &Network, lanes: &[LaneId], start: f64, end: f64) -> Dense {
             dense.points.push(Point { at: lane.centre.at(s), s: gone + s - from, limit: lane.limit, command });
             s += STEP;
         }
-        if lane.junction.is_none() && lane.rule != Rule::Free && (from..to).contains(&lane.stop) {
+        let holds = lane.rule != Rule::Free || lanes.get(n + 1).and_then(|l| net.lane(*l)).is_some_and(|next| gives_way(net, next));
+        if lane.junction.is_none() && holds && (from..to).contains(&lane.stop) {
             dense.stops.push((gone + lane.stop - from, lane.rule));
         }
         if n == last {

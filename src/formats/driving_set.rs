@@ -1,18 +1,19 @@
 //! A route of a driving data set as TransFuser's and LeTFuser's trainings read it.
 //!
 //! *Out*: `rgb/0000.png`, `depth/0000.png` (red and blue exchanged), `semantics/0000.png` (class ids up to CARLA 0.9.13), `lidar/0000.npy`,
-//! `label_raw/0000.json`, `measurements/0000.json`. *Units and frames*: `x` metres north, `y` metres east, `theta` clockwise from north; labels and
-//! points on CARLA's axes (y to the right). *Invariant*: the three views lie side by side, left | front | right; what is read back is what was
-//! seen. The set's `topdown` pictures, which no loss uses, are not written: their packing is published nowhere but in code.
+//! `topdown/encoded_0000.png`, `label_raw/0000.json`, `measurements/0000.json`. *Units and frames*: `x` metres north, `y` metres east, `theta`
+//! clockwise from north; labels with x ahead and y to the left, turned clockwise; points as of a sensor that faces left (x left, y ahead), for so
+//! the published one is mounted. *Invariant*: the three views lie side by side, left | front | right; what is read back is what was seen.
 
 use super::carla_depth::encoded;
 use super::npz::npy_head;
+use super::topdown::{SIDE, TopDown};
 use crate::types::{DepthImage, Error, Result, RgbImage, num};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 use std::path::Path;
 
-const FOLDERS: [&str; 6] = ["rgb", "depth", "semantics", "lidar", "label_raw", "measurements"];
+const FOLDERS: [&str; 7] = ["rgb", "depth", "semantics", "lidar", "topdown", "label_raw", "measurements"];
 
 /// The class up to CARLA 0.9.13 of each tag since 0.9.14.
 pub const CLASS_OF_TAG: [u8; 29] =
@@ -50,16 +51,18 @@ pub struct RawLabel {
     pub class: String,
     /// Height, length, width, metres.
     pub extent: [f64; 3],
-    /// From a point 1.3 m ahead of the ego's origin and 2.5 m above it.
+    /// Its origin, on the ground, from a point 1.3 m ahead of the ego's origin and 2.5 m above it: ahead, to the left, up.
     pub position: [f64; 3],
-    /// Clockwise, radians.
+    /// From the ego's heading, clockwise, radians.
     pub yaw: f64,
     /// -1 where nobody counted.
     pub num_points: i64,
+    /// From that point, metres; -1 for the ego itself.
     pub distance: f64,
     pub speed: f64,
     pub brake: f64,
     pub id: u64,
+    /// World from this vehicle.
     pub ego_matrix: [[f64; 4]; 4],
 }
 
@@ -72,8 +75,10 @@ pub struct DrivingFrame {
     pub depth: DepthImage,
     /// Their classes, row by row.
     pub classes: Vec<u8>,
-    /// x ahead, y right, z up, intensity.
+    /// x left, y ahead, z up, intensity.
     pub points: Vec<[f32; 4]>,
+    /// The ground around.
+    pub top_down: TopDown,
     /// Boxes, the ego's first.
     pub labels: Vec<RawLabel>,
     /// The rest.
@@ -117,6 +122,9 @@ pub fn write(route: &Path, number: usize, frame: &DrivingFrame) -> Result<()> {
     let depth: Vec<u8> = frame.depth.metres.iter().flat_map(exchanged).collect();
     picture("depth", &depth, image::ExtendedColorType::Rgb8)?;
     picture("semantics", &frame.classes, image::ExtendedColorType::L8)?;
+    let path = route.join("topdown").join(format!("encoded_{number:04}.png"));
+    image::save_buffer(&path, &frame.top_down.encoded(), num::u32(SIDE), num::u32(SIDE), image::ExtendedColorType::Rgb8)
+        .map_err(|e| Error::io("write", &path, e))?;
     let put = |path: &Path, bytes: &[u8]| std::fs::write(path, bytes).map_err(|e| Error::io("write", path, e));
     put(&file("lidar", "npy"), &npy(&frame.points))?;
     let text = |value: serde_json::Result<Vec<u8>>| value.map_err(|e| Error::mismatch("JSON", e.to_string(), "driving data set"));
@@ -163,24 +171,28 @@ pub fn ego_matrix([east, north]: [f64; 2], heading: f64) -> [[f64; 4]; 4] {
     [[cos, -sin, 0.0, east], [sin, cos, 0.0, -north], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
 }
 
-/// A box as the set has it, from where it is in the ego's frame (x ahead, y left).
-pub fn raw_label(class: &str, id: u64, size: [f64; 3], [x, y, z]: [f64; 3], yaw: f64, speed: f64, matrix: [[f64; 4]; 4]) -> RawLabel {
+/// Somebody as the set has it: the ego's place (east, north) and heading, its own, its size, its speed.
+pub fn raw_label(class: &str, id: u64, size: [f64; 3], ego: ([f64; 2], f64), own: ([f64; 2], f64), speed: f64) -> RawLabel {
     let [length, width, height] = size;
     let class = match class {
         "pedestrian" => "Pedestrian",
         _ => "Car",
     };
+    let (sin, cos) = ego.1.sin_cos();
+    let (dx, dy) = (own.0[0] - ego.0[0], own.0[1] - ego.0[1]);
+    let position = [cos * dx + sin * dy - 1.3, cos * dy - sin * dx, -2.5];
+    let is_ego = dx == 0.0 && dy == 0.0;
     RawLabel {
         class: class.to_owned(),
         extent: [height, length, width],
-        position: [x - 1.3, -y, z - 2.5],
-        yaw: -yaw,
+        position,
+        yaw: (ego.1 - own.1 + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0,
         num_points: -1,
-        distance: x.hypot(y),
+        distance: if is_ego { -1.0 } else { position.iter().map(|p| p * p).sum::<f64>().sqrt() },
         speed,
         brake: 0.0,
         id,
-        ego_matrix: matrix,
+        ego_matrix: ego_matrix(own.0, own.1),
     }
 }
 
@@ -196,6 +208,20 @@ mod tests {
         assert_eq!(bytes.len(), 10 + head + 48);
         assert!(std::str::from_utf8(&bytes[10..10 + head]).unwrap().contains("'shape': (3, 4)"));
         assert_eq!(bytes[10 + head..14 + head], 1.0_f32.to_le_bytes());
+    }
+
+    #[test]
+    fn a_box_is_seen_from_the_published_point() {
+        // The ego faces north; somebody 10 m north and 3 m west of it faces west.
+        let (north, west) = (TAU / 4.0, TAU / 2.0);
+        let label = raw_label("car", 7, [4.0, 2.0, 1.5], ([100.0, 50.0], north), ([97.0, 60.0], west), 3.0);
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        let [x, y, z] = label.position;
+        assert!(near(x, 8.7) && near(y, 3.0) && near(z, -2.5), "{:?}", label.position);
+        assert!(near(label.yaw, -TAU / 4.0), "to the left is anticlockwise: {}", label.yaw);
+        assert_eq!(label.extent, [1.5, 4.0, 2.0]);
+        assert!(near(label.ego_matrix[0][3], 97.0) && near(label.ego_matrix[1][3], -60.0));
+        assert!(near(raw_label("car", 7, [4.0, 2.0, 1.5], ([1.0, 2.0], 0.3), ([1.0, 2.0], 0.3), 0.0).distance, -1.0));
     }
 
     #[test]

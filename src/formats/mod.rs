@@ -10,3 +10,4 @@ pub mod oxts;
 pub mod points;
 pub mod radar;
 pub mod recording;
+pub mod topdown;

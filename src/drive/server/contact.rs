@@ -39,7 +39,9 @@ pub(super) fn resolve(here: &mut Loaded, now: &Snapshot) -> Vec<Hit> {
     let ids: Vec<u32> = here.guests.keys().copied().collect();
     let mut hits = Vec::new();
     for id in ids {
-        let Some(mut guest) = here.guests.get(&id).cloned().filter(|g| g.collides && (g.drives() || g.walks())) else { continue };
+        let Some(mut guest) = here.guests.get(&id).cloned().filter(|g| g.collides && !g.autopilot && (g.drives() || g.walks())) else {
+            continue;
+        };
         let mine = guest.footprint();
         let mut against: Vec<(Other, Blocker)> = Vec::new();
         for o in here.town.obstacles_near(mine.centre, NEAR) {
@@ -54,7 +56,7 @@ pub(super) fn resolve(here: &mut Loaded, now: &Snapshot) -> Vec<Hit> {
                 against.push((Other::Actor(m.id), Blocker { footprint, velocity: [m.velocity[0], m.velocity[1]], mass }));
             }
         }
-        for g in here.guests.values().filter(|g| g.id != id && g.collides) {
+        for g in here.own_guests().filter(|g| g.id != id && g.collides) {
             let mass = if g.walks() {
                 75.0
             } else if g.drives() {

@@ -30,9 +30,10 @@ pub(crate) struct Guest {
     pub constant: Option<[f64; 2]>,
     /// N for the next step, in the world.
     pub force: [f64; 2],
-    /// In the world, m/s^2, over the last step.
-    pub acceleration: [f64; 2],
-    before: [f64; 2],
+    /// Whether the world drives it.
+    pub autopilot: bool,
+    /// On foot, m/s in the world.
+    walking: [f64; 2],
 }
 
 /// Something that may be run into.
@@ -63,8 +64,8 @@ impl Guest {
             collides: true,
             constant: None,
             force: [0.0; 2],
-            acceleration: [0.0; 2],
-            before: [0.0; 2],
+            autopilot: false,
+            walking: [0.0; 2],
         }
     }
     pub fn walks(&self) -> bool {
@@ -81,14 +82,13 @@ impl Guest {
         }
     }
     pub fn velocity(&self) -> [f64; 2] {
-        if self.walks() { self.before } else { self.state.velocity() }
+        if self.walks() { self.walking } else { self.state.velocity() }
     }
     /// Puts it somewhere, at rest.
     pub fn put(&mut self, place: [f64; 2], heading: f64) {
         let steer = self.state.steer;
         self.state = State { x: place[0], y: place[1], heading, steer, ..State::default() };
-        self.before = [0.0; 2];
-        self.acceleration = [0.0; 2];
+        self.walking = [0.0; 2];
     }
     /// Gives it a velocity in the world.
     pub fn push(&mut self, velocity: [f64; 2]) {
@@ -108,7 +108,7 @@ impl Guest {
                 self.state.heading = flat.y.atan2(flat.x);
             }
             self.state.speed = speed;
-            self.before = velocity;
+            self.walking = velocity;
         } else if self.drives() && self.physics {
             if let Some([along, left]) = self.constant {
                 let (sin, cos) = self.state.heading.sin_cos();
@@ -122,9 +122,6 @@ impl Guest {
                 drive(&self.model, &mut self.state, Control { brake, ..self.control }, wet, seconds);
             }
             self.force = [0.0; 2];
-            let now = self.state.velocity();
-            self.acceleration = [(now[0] - self.before[0]) / seconds, (now[1] - self.before[1]) / seconds];
-            self.before = now;
         }
     }
     /// Pushes it out of what it has run into: the impulse on it, N s.
@@ -140,7 +137,6 @@ impl Guest {
             self.push([v[0] + out[0] * change, v[1] + out[1] * change]);
             // A glancing blow also turns the wheels' work into scraping.
             self.state.yaw_rate *= 0.5;
-            self.before = self.state.velocity();
         }
         Some([out[0] * change * self.model.mass, out[1] * change * self.model.mass])
     }

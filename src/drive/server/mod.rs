@@ -3,11 +3,13 @@
 //! *In*: what [`Simulator`] asks, on the wire's axes. *Out*: the same. *Invariant*: axes are converted by [`axes`] here and nowhere
 //! behind; the world's own ids are the clients' ids, so labels, clouds and snapshots name the same things.
 
+mod autopilot;
 mod catalogue;
 mod contact;
 mod guests;
 mod lights;
 mod opendrive;
+mod orders;
 mod setup;
 mod sight;
 mod site;
@@ -20,7 +22,7 @@ use crate::carla::{
     ActorDefinition, ActorDescription, BoundingBox, SensorKind, Transform, Vector3D, VehicleControl, VehiclePhysicsControl,
     WeatherParameters, axes,
 };
-use crate::types::{Control, num};
+use crate::types::num;
 use crate::world::model::{Instance, Sky, Snapshot};
 use crate::world::motion::{EgoDriver, World, WorldConfig};
 use crate::world::scene::{Rule, Town, TownSpec, town_names};
@@ -82,7 +84,7 @@ impl Loaded {
     }
     /// Takes in the world's new state and the guests'.
     fn observe(&mut self, mut now: Snapshot) {
-        now.movers.extend(self.guests.values().map(|g| g.instance(now.time)));
+        now.movers.extend(self.own_guests().map(|g| g.instance(now.time)));
         let seconds = now.time - self.now.time;
         if seconds > 1e-6 {
             let before: HashMap<u32, [f64; 3]> = self.now.movers.iter().map(|m| (m.id, m.velocity)).collect();
@@ -98,13 +100,17 @@ impl Loaded {
     }
     /// Shows guests that came, left or were put elsewhere between steps.
     fn refresh(&mut self) {
-        let guests = &self.guests;
         let known: Vec<u32> = self.world.snapshot().movers.iter().map(|m| m.id).collect();
         self.now.movers.retain(|m| known.contains(&m.id));
         let time = self.now.time;
-        self.now.movers.extend(guests.values().map(|g| g.instance(time)));
+        let shown: Vec<Instance> = self.own_guests().map(|g| g.instance(time)).collect();
+        self.now.movers.extend(shown);
         self.places = self.now.movers.iter().enumerate().map(|(n, m)| (m.id, n)).collect();
         self.moment = None;
+    }
+    /// Guests that the world does not drive.
+    fn own_guests(&self) -> impl Iterator<Item = &Guest> {
+        self.guests.values().filter(|g| !g.autopilot)
     }
     fn mover(&self, id: u32) -> Option<&Instance> {
         self.places.get(&id).and_then(|n| self.now.movers.get(*n))
@@ -188,14 +194,10 @@ impl Simulator for Embedded {
     fn destroy(&mut self, id: u32) {
         self.mounts.remove(&id);
         if let Some(here) = &mut self.loaded {
-            if here.guests.remove(&id).is_some() {
-                here.refresh();
-            } else {
+            if here.guests.remove(&id).is_none_or(|g| g.autopilot) {
                 let _there = here.world.destroy(id);
-                let now = here.world.snapshot();
-                here.now.time = now.time;
-                here.observe(now);
             }
+            here.refresh();
         }
     }
     fn mount(&mut self, id: u32, kind: SensorKind, what: &ActorDescription) -> Said<()> {
@@ -203,53 +205,7 @@ impl Simulator for Embedded {
         Ok(())
     }
     fn order(&mut self, id: u32, order: Order) -> Said<()> {
-        let here = self.loaded.as_mut().ok_or("no town is loaded")?;
-        let Some(guest) = here.guests.get_mut(&id) else {
-            return if here.places.contains_key(&id) {
-                Err(format!("actor {id} is driven by the world"))
-            } else {
-                Err(format!("unable to find actor {id}"))
-            };
-        };
-        let world = |v: &Vector3D| axes::vector(v);
-        match order {
-            Order::Vehicle(c) if guest.drives() => {
-                guest.control = Control { throttle: c.throttle, steer: c.steer, brake: c.brake, reverse: c.reverse };
-                guest.hand_brake = c.hand_brake;
-            }
-            Order::Ackermann(c) if guest.drives() => {
-                let wanted = f64::from(c.speed) - guest.state.speed;
-                let most = f64::from(c.acceleration).abs().max(0.5);
-                let pedals = guest.model.pedals(guest.state.speed, (wanted * 1.5).clamp(-most.max(4.0), most));
-                guest.control = Control { steer: num::f32((f64::from(c.steer) / guest.model.steer).clamp(-1.0, 1.0)), ..pedals };
-            }
-            Order::Walker(c) if guest.walks() => guest.walk = c,
-            Order::Transform(at) => {
-                let (place, heading) = flat(&at);
-                guest.put(place, heading);
-                here.refresh();
-            }
-            Order::Velocity(v) => guest.push([world(&v).x, world(&v).y]),
-            Order::AngularVelocity(v) => guest.state.yaw_rate = axes::axial(&v).z.to_radians(),
-            Order::ConstantVelocity(v) => guest.constant = v.map(|v| [world(&v).x, world(&v).y]),
-            Order::Impulse(v) => {
-                let now = guest.velocity();
-                guest.push([now[0] + world(&v).x / guest.model.mass, now[1] + world(&v).y / guest.model.mass]);
-            }
-            Order::Force(v) => guest.force = [world(&v).x, world(&v).y],
-            Order::Physics(on) => guest.physics = on,
-            Order::Collisions(on) => guest.collides = on,
-            Order::Lights(flags) => guest.lamps = flags,
-            Order::Setup(setup) => {
-                guest.model.mass = f64::from(setup.mass).clamp(50.0, 60_000.0);
-                if let Some(most) = setup.wheels.first().map(|w| f64::from(w.max_steer_angle)).filter(|a| (1.0..=80.0).contains(a)) {
-                    guest.model.steer = most.to_radians();
-                }
-            }
-            Order::Autopilot(_) => return Err("this server drives its own traffic; use the client's traffic manager for yours".into()),
-            _ => return Err(format!("actor {id} cannot do that")),
-        }
-        Ok(())
+        self.loaded.as_mut().ok_or("no town is loaded")?.order(id, order)
     }
     fn lights(&mut self, order: LightOrder) {
         if let Some(here) = &mut self.loaded {
@@ -271,7 +227,8 @@ impl Simulator for Embedded {
         let wet = self.sky.rain;
         let Some(here) = &mut self.loaded else { return Vec::new() };
         here.lamps.pass(seconds, &mut here.world, &here.town);
-        here.world.set_visitors(here.guests.values().map(|g| (g.id, g.footprint(), g.velocity(), g.walks())));
+        let visitors: Vec<_> = here.own_guests().map(|g| (g.id, g.footprint(), g.velocity(), g.walks())).collect();
+        here.world.set_visitors(visitors);
         let now = match here.world.step(seconds) {
             Ok(now) => now,
             Err(e) => {
@@ -279,8 +236,9 @@ impl Simulator for Embedded {
                 return Vec::new();
             }
         };
-        here.guests.values_mut().for_each(|g| g.step(wet, seconds));
-        let hits = contact::resolve(here, &now);
+        here.guests.values_mut().filter(|g| !g.autopilot).for_each(|g| g.step(wet, seconds));
+        let mut hits = contact::resolve(here, &now);
+        hits.extend(here.follow());
         here.observe(now);
         hits
     }

@@ -191,7 +191,7 @@ pub(crate) fn turn(moment: &Moment, beams: &mut Beams, wanted: &mut Wanted) -> R
     let semantic = wanted.kind == SensorKind::SemanticLidar;
     let mut channels: Vec<Vec<u8>> = vec![Vec::new(); beams.spec.beams];
     let mut n = 0_u32;
-    for ((point, instance), tag) in whole.points.iter().zip(&whole.instances).zip(&whole.tags) {
+    for (((point, instance), tag), facing) in whole.points.iter().zip(&whole.instances).zip(&whole.tags).zip(&whole.facing) {
         let [x, y, z] = point.position;
         let azimuth = (f64::from(-y).atan2(f64::from(x)) - from).rem_euclid(std::f64::consts::TAU);
         let range = f64::from(x.hypot(y).hypot(z));
@@ -208,7 +208,7 @@ pub(crate) fn turn(moment: &Moment, beams: &mut Beams, wanted: &mut Wanted) -> R
         let Some(bytes) = channels.get_mut(channel) else { continue };
         [x, -y, z].iter().for_each(|v| bytes.extend(v.to_le_bytes()));
         if semantic {
-            bytes.extend(1.0_f32.to_le_bytes());
+            bytes.extend(facing.to_le_bytes());
             bytes.extend(instance.to_le_bytes());
             bytes.extend(u32::from(*tag as u8).to_le_bytes());
         } else {

@@ -73,3 +73,31 @@ pub(crate) fn resident(m: &Instance) -> Resident {
     let description = catalogue::described(&m.body, m.paint, m.id);
     Resident { id: m.id, description, bounding_box: box_of(m.body.size), tag: catalogue::tag(&m.body) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::flat;
+    use super::*;
+    use crate::world::scene::{TownSpec, wrap};
+
+    #[test]
+    fn spawn_points_lie_on_lanes_along_them_and_free() {
+        for name in ["town-01", "town-02", "town-04"] {
+            let town = Town::new(&TownSpec::named(name).unwrap()).unwrap();
+            let site = site(name, &town);
+            assert!(site.spawn_points.len() > 40, "{name}: {}", site.spawn_points.len());
+            for at in &site.spawn_points {
+                let (place, heading) = flat(at);
+                let (lane, s, left) = town.network.locate(place, Some(heading)).unwrap();
+                let lane = town.network.lane(lane).unwrap();
+                assert!(left.abs() < 0.01 && wrap(lane.centre.at(s).heading - heading).abs() < 0.01, "{name}: {at:?}");
+                assert!(lane.junction.is_none() && s < lane.stop);
+                let body = Footprint { centre: place, heading, half: [2.4, 1.0] };
+                assert!(town.obstacles_near(place, 8.0).all(|o| body.overlap(&o.footprint).is_none()), "{name}: {at:?}");
+            }
+            assert_eq!(site.lights.len(), town.network.lights.len());
+            let stops = town.network.lanes.iter().filter(|l| l.rule == Rule::Stop && l.right.is_none() && l.junction.is_none()).count();
+            assert_eq!(site.signs.iter().filter(|(kind, _)| kind == "traffic.stop").count(), stops);
+        }
+    }
+}

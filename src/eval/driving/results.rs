@@ -35,6 +35,9 @@ pub struct Record {
     pub driver_seconds: f64,
     /// Steps that braked because the driver was late.
     pub missed_deadlines: usize,
+    /// Answers that came after their deadline and were dropped.
+    #[serde(default)]
+    pub late_answers: usize,
     /// Steps.
     pub steps: usize,
 }
@@ -72,7 +75,7 @@ impl Record {
             "meta": {
                 "route_length": rounded(self.length), "duration_game": rounded(self.duration_game), "duration_system": rounded(self.duration_system),
                 "simulator_seconds": rounded(self.simulator_seconds), "driver_seconds": rounded(self.driver_seconds),
-                "missed_deadlines": self.missed_deadlines, "steps": self.steps,
+                "missed_deadlines": self.missed_deadlines, "late_answers": self.late_answers, "steps": self.steps,
             },
         })
     }
@@ -169,6 +172,7 @@ mod tests {
             simulator_seconds: 0.5,
             driver_seconds: 0.1,
             missed_deadlines: 0,
+            late_answers: 0,
             steps: 20,
         }
     }

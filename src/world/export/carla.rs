@@ -1,6 +1,6 @@
 //! Three RGB-D cameras and a LiDAR in the layout of CARLA driving sets, which LeTFuser's and TransFuser's trainings read.
 //!
-//! *Out*: `world/TOWN_seedN/route_0000/{rgb,depth,semantics,lidar,label_raw,measurements}/0000.*`, see [`crate::formats::driving_set`]. *Frames*: `x`
+//! *Out*: `world/TOWN_seedN/route_0000/{rgb,depth,semantics,lidar,topdown,label_raw,measurements}`, see [`crate::formats::driving_set`]. *Frames*: `x`
 //! north and `y` east of the town's origin, metres. *Invariant*: what the vehicle did is what the expert did; picture sizes and lenses are the
 //! published ones (320x160, 60 degrees, the sides turned by 60), whatever `--width` says.
 
@@ -8,11 +8,12 @@ use super::{ExportConfig, Writer, cloud_of, depth_of, labels_of, rgb_of};
 use crate::formats::driving_set::{
     DrivingFrame, Measurements, RawLabel, compass, create, ego_matrix, raw_label, rows_beside, side_by_side, write,
 };
+use crate::formats::topdown::{CELL, Plane, SIDE, TopDown};
 use crate::types::{DepthImage, Error, Result};
 use crate::world::live::{Live, Tick};
 use crate::world::model::Signal;
 use crate::world::motion::{Reason, World};
-use crate::world::scene::Rule;
+use crate::world::scene::{Layer, Raster, Rule};
 use crate::world::sensors::{Numbering, SensorKind, SensorSpec};
 use nalgebra::Vector3;
 use ndarray::Array2;
@@ -73,21 +74,60 @@ fn frame(live: &Live, tick: &Tick) -> Result<DrivingFrame> {
     let metres = Array2::from_shape_vec((SIZE[1], 3 * SIZE[0]), metres);
     let depth = DepthImage { metres: metres.map_err(|e| Error::mismatch("three depth pictures of one size", e.to_string(), "export"))? };
     let classes = rows_beside(&classes.iter().map(Vec::as_slice).collect::<Vec<_>>(), SIZE[0]);
-    let points = cloud_of(live, tick, "lidar")?.points().iter().map(|p| [p.position[0], -p.position[1], p.position[2], p.intensity]);
+    let points = cloud_of(live, tick, "lidar")?.points().iter().map(|p| [p.position[1], p.position[0], p.position[2], p.intensity]);
     let world = live.world();
     let ego = world.ego().ok_or_else(|| Error::mismatch("an ego vehicle", "none", "export"))?;
     let (place, heading) = standing(tick);
-    let matrix = ego_matrix(place, heading);
     let mine = world.snapshot().movers.iter().find(|m| m.id == ego).map_or([4.5, 1.9, 1.5], |m| m.body.size);
     let speed = Vector3::from(tick.ego.velocity).norm();
-    let mut labels = vec![raw_label("car", u64::from(ego), mine, [0.0, 0.0, mine[2] / 2.0], 0.0, speed, matrix)];
-    labels.extend(live.labels(tick, 80.0, 2.5)?.into_iter().map(|l| {
+    let mut labels = vec![raw_label("car", u64::from(ego), mine, (place, heading), (place, heading), speed)];
+    let mut top_down = ground(world, place, heading)?;
+    let (sin, cos) = heading.sin_cos();
+    for l in live.labels(tick, 80.0, 2.5)? {
         let b = &l.box3;
         let speed = b.velocity.map_or(0.0, |[x, y]| x.hypot(y));
-        let label = raw_label(&b.class, b.track.unwrap_or(0), b.size, b.centre, b.yaw, speed, matrix);
-        RawLabel { num_points: i64::try_from(l.lidar_points).unwrap_or(i64::MAX), ..label }
-    }));
-    Ok(DrivingFrame { rgb, depth, classes, points: points.collect(), labels, measurements: measured(world, ego, tick)? })
+        let [x, y, _] = b.centre;
+        let plane = if b.class == "pedestrian" { Plane::Walker } else { Plane::Vehicle };
+        top_down.body(plane, [x, y], b.yaw, [b.size[0] / 2.0, b.size[1] / 2.0]);
+        let own = ([place[0] + cos * x - sin * y, place[1] + sin * x + cos * y], heading + b.yaw);
+        let label = raw_label(&b.class, b.track.unwrap_or(0), b.size, (place, heading), own, speed);
+        labels.push(RawLabel { num_points: i64::try_from(l.lidar_points).unwrap_or(i64::MAX), ..label });
+    }
+    let measurements = measured(world, ego, tick)?;
+    Ok(DrivingFrame { rgb, depth, classes, points: points.collect(), top_down, labels, measurements })
+}
+
+/// Road, lines and lights around a place.
+fn ground(world: &World, place: [f64; 2], heading: f64) -> Result<TopDown> {
+    let half = SIDE as f64 * CELL / 2.0;
+    let raster = Raster { origin: [-half, -half], cell: CELL, nx: SIDE, ny: SIDE };
+    let map = world.town.map.around(place, heading, &[Layer::DrivableArea, Layer::LaneDivider, Layer::RoadDivider], &raster)?;
+    let mut top_down = TopDown::default();
+    for (row, line) in map.cells().chunks_exact(SIDE).rev().enumerate() {
+        for (column, cell) in line.iter().rev().enumerate() {
+            if cell & 1 != 0 {
+                top_down.set(Plane::Road, column, row);
+            }
+            if cell & 6 != 0 {
+                top_down.set(Plane::Lane, column, row);
+            }
+        }
+    }
+    let net = &world.town.network;
+    let (sin, cos) = heading.sin_cos();
+    for light in &net.lights {
+        let plane = match world.light(light.id).0 {
+            Signal::Red => Plane::Red,
+            Signal::Yellow => Plane::Yellow,
+            Signal::Green => Plane::Green,
+        };
+        for lane in light.lanes.iter().filter_map(|l| net.lane(*l)) {
+            let [x, y] = lane.centre.at(lane.stop).point();
+            let (dx, dy) = (x - place[0], y - place[1]);
+            top_down.body(plane, [cos * dx + sin * dy, cos * dy - sin * dx], 0.0, [0.0; 2]);
+        }
+    }
+    Ok(top_down)
 }
 
 /// East, north and heading of the ego vehicle.

@@ -3,6 +3,7 @@
 //! *In / Out*: names of models, places and headings in the world frame; ids. *Invariant*: an id is never used twice; what is put in
 //! stands in nothing else; a number that is not finite is refused.
 
+use super::physics::{Model, State};
 use super::spawn;
 use super::traffic::Thing;
 use super::vehicle::{Driver, Vehicle};
@@ -23,6 +24,24 @@ pub struct SpawnPoint {
     /// Radians.
     pub heading: f64,
 }
+
+/// A vehicle that was somebody else's, as it is now.
+#[derive(Debug, Clone)]
+pub struct Newcomer {
+    /// The id that it keeps.
+    pub id: u32,
+    /// Its body.
+    pub body: Arc<Body>,
+    /// Its colour.
+    pub paint: [u8; 3],
+    /// What it can do.
+    pub model: Model,
+    /// Where it is and how it moves.
+    pub state: State,
+}
+
+/// So far outside a lane's edge (metres), and turned so far from it (radians), a vehicle can still join it.
+const JOINS: (f64, f64) = (0.5, 1.0);
 
 impl World {
     /// Places on the lanes where vehicles can be put, in the order of the lanes.
@@ -63,6 +82,38 @@ impl World {
         self.index();
         Ok(id)
     }
+    /// Takes in a vehicle that is there already, and lets the expert drive it on from where it is, wherever chance leads at each junction.
+    ///
+    /// # Errors
+    /// Where the id is taken, or the vehicle is on no lane, heading along it.
+    pub fn adopt(&mut self, newcomer: Newcomer) -> Result<()> {
+        let Newcomer { id, body, paint, model, state } = newcomer;
+        let (place, heading) = ([state.x, state.y], state.heading);
+        finite(place, heading)?;
+        if self.vehicles.iter().any(|v| v.id == id) || self.walkers.iter().any(|w| w.id == id) {
+            return Err(Error::mismatch("an id that nobody has", id.to_string(), "world"));
+        }
+        let town = self.town.clone();
+        let net = &town.network;
+        let near = net.locate(place, Some(heading));
+        let on = near.filter(|(lane, s, left)| {
+            net.lane(*lane).is_some_and(|l| left.abs() < l.width / 2.0 + JOINS.0 && wrap(l.centre.at(*s).heading - heading).abs() < JOINS.1)
+        });
+        let (lane, s, _) = on.ok_or_else(|| {
+            let away = near.map_or("no lane within 6 m".to_owned(), |(lane, _, left)| {
+                format!("{:.1} m beside lane {lane}, or heading elsewhere", left.abs())
+            });
+            Error::mismatch("a place on a lane, heading along it", format!("{:.1}, {:.1}: {away}", place[0], place[1]), "world")
+        })?;
+        let chance = Rng::new(u64::from(id)).fork(town.spec.seed);
+        let mut v = spawn::vehicle(id, body, net, (lane, s), Driver::Expert, chance);
+        (v.model, v.paint, v.state) = (model, paint, state);
+        self.visitors.retain(|t| t.id != id);
+        self.vehicles.push(v);
+        self.index();
+        self.ways();
+        Ok(())
+    }
     /// Puts a pedestrian on the nearest side walk.
     ///
     /// # Errors
@@ -98,7 +149,7 @@ impl World {
         self.room(&Footprint { centre: place, heading, half }, Some(id))?;
         let found = self.town.network.locate(place, Some(heading));
         let v = self.vehicle_mut(id)?;
-        v.state = super::State { x: place[0], y: place[1], heading: wrap(heading), ..super::State::default() };
+        v.state = State { x: place[0], y: place[1], heading: wrap(heading), ..State::default() };
         if let Some((lane, s, _)) = found {
             v.track = super::track::Track::new(lane, s);
         }

@@ -23,7 +23,7 @@ mod visitors;
 mod walkers;
 mod world;
 
-pub use actors::SpawnPoint;
+pub use actors::{Newcomer, SpawnPoint};
 pub use config::{EgoDriver, WorldConfig};
 pub use events::{Event, EventKind};
 pub use mind::Reason;

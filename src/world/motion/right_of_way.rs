@@ -5,6 +5,7 @@
 //! meet on connections that touch.
 
 use super::vehicle::{Driver, Vehicle};
+use super::visitors::Stranger;
 use super::world::World;
 use crate::world::model::Signal;
 use crate::world::scene::{Conflict, Lane, LaneId, Rule, Turn};
@@ -89,21 +90,22 @@ impl World {
         let Some(exit) = connection.next.first() else { return true };
         let end = connection.centre.at(connection.centre.length());
         let needed = v.body.size[0] + 2.5;
-        self.vehicles_near(end.point(), 30.0).filter(|b| b.id != v.id && b.track.lanes.front() == Some(exit)).all(|b| {
-            let rear = b.track.s - b.half()[0];
-            rear > needed || b.state.speed > 2.0
-        })
+        let there = self.vehicles_near(end.point(), 30.0).filter(|b| b.id != v.id && b.track.lanes.front() == Some(exit));
+        let theirs = there.map(|b| (b.track.s - b.half()[0], b.state.speed));
+        let strangers = self.strangers.iter().filter(|b| b.lane == *exit).map(|b| (b.s - b.half, b.speed));
+        theirs.chain(strangers).all(|(rear, speed)| rear > needed || speed > 2.0)
     }
     fn way_is_clear(&self, v: &Vehicle, a: &Approach) -> bool {
         let middle = a.connection.centre.at(a.connection.centre.length() / 2.0);
-        let reach = 75.0;
+        let (middle, reach) = (middle.point(), 75.0);
+        let near = |b: &&Stranger| (b.place[0] - middle[0]).hypot(b.place[1] - middle[1]) < reach;
         a.connection.conflicts.is_empty()
-            || self.vehicles_near(middle.point(), reach).filter(|b| b.id != v.id).all(|b| {
+            || self.vehicles_near(middle, reach).filter(|b| b.id != v.id).all(|b| {
                 if b.driver == Driver::External {
-                    return !self.stranger_blocks(v, b, a);
+                    return Stranger::of(b).is_none_or(|b| !self.stranger_blocks(v, &b, a));
                 }
                 a.connection.conflicts.iter().all(|c| !self.blocks(v, b, a, c))
-            })
+            }) && self.strangers.iter().filter(near).all(|b| !self.stranger_blocks(v, b, a))
     }
     /// Whether `b` keeps `v` from entering because of one conflict.
     fn blocks(&self, v: &Vehicle, b: &Vehicle, a: &Approach, c: &Conflict) -> bool {
@@ -161,22 +163,21 @@ impl World {
         arrive < clear + 1.4 && leave > enter - 1.0
     }
     /// Somebody from outside may do anything: in the junction it has its way, before it the rules count.
-    fn stranger_blocks(&self, v: &Vehicle, b: &Vehicle, a: &Approach) -> bool {
+    fn stranger_blocks(&self, v: &Vehicle, b: &Stranger, a: &Approach) -> bool {
         let net = &self.town.network;
-        let Some(lane) = b.track.lane(net) else { return false };
-        let p = [b.state.x, b.state.y];
+        let Some(lane) = net.lane(b.lane) else { return false };
         if lane.junction.is_some() && lane.junction == a.connection.junction {
-            let (s, left) = a.connection.centre.project(p);
+            let (s, left) = a.connection.centre.project(b.place);
             let near = left.abs() < 4.0 && s > 0.0 && s < a.connection.centre.length();
-            return b.state.speed.abs() > 0.5 || near;
+            return b.speed > 0.5 || near;
         }
-        let start = lane.centre.length() - b.track.s;
+        let start = lane.centre.length() - b.s;
         a.connection.conflicts.iter().filter(|c| lane.next.contains(&c.other)).any(|c| {
             let Some(other) = net.lane(c.other) else { return false };
-            let red = matches!(lane.rule, Rule::Light(l) if self.signals.of(l).0 == Signal::Red) && b.state.speed < 3.0;
-            !red && b.state.speed > 1.0
+            let red = matches!(lane.rule, Rule::Light(l) if self.signals.of(l).0 == Signal::Red) && b.speed < 3.0;
+            !red && b.speed > 1.0
                 && (goes_first(a, lane, other, c) || start < 12.0)
-                && self.arrives(v, a, c, start - b.half()[0], b.state.speed, b.half()[0])
+                && self.arrives(v, a, c, start - b.half, b.speed, b.half)
         })
     }
 }

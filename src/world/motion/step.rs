@@ -47,8 +47,8 @@ impl World {
     pub(crate) fn index(&mut self) {
         self.things.clear();
         self.near.clear();
-        let vehicles =
-            self.vehicles.iter().map(|v| Thing { id: v.id, footprint: v.footprint(), velocity: v.state.velocity(), walker: false });
+        let own = |v: &Vehicle| Thing { id: v.id, footprint: v.footprint(), velocity: v.state.velocity(), walker: false, visitor: false };
+        let vehicles = self.vehicles.iter().map(own);
         self.things.extend(vehicles.chain(self.walkers.iter().map(Walker::thing)).chain(self.visitors.iter().copied()));
         for (i, t) in self.things.iter().enumerate() {
             self.near.insert(i, [t.footprint.centre, t.footprint.centre]);
@@ -146,15 +146,16 @@ impl World {
         let Some(lane) = net.lane(target) else { return false };
         let p = [v.state.x, v.state.y];
         let (s, _) = lane.centre.project(p);
-        self.vehicles_near(p, 45.0).filter(|b| b.id != v.id).all(|b| {
-            let q = [b.state.x, b.state.y];
+        let near = self.vehicles_near(p, 45.0).filter(|b| b.id != v.id).map(|b| ([b.state.x, b.state.y], b.half()[0], b.state.speed));
+        let strangers = self.strangers.iter().filter(|b| (b.place[0] - p[0]).hypot(b.place[1] - p[1]) < 45.0);
+        near.chain(strangers.map(|b| (b.place, b.half, b.speed))).all(|(q, half, other)| {
             let (t, left) = lane.centre.project(q);
             if left.abs() > lane.width * 0.75 {
                 return true;
             }
-            let (gap, rear) = ((t - s).abs() - v.half()[0] - b.half()[0], t < s);
-            let closing = if rear { b.state.speed - v.state.speed } else { v.state.speed - b.state.speed };
-            gap > 2.5 + 0.35 * v.state.speed.max(b.state.speed) + (closing.max(0.0)).powi(2) / 3.0
+            let (gap, rear) = ((t - s).abs() - v.half()[0] - half, t < s);
+            let closing = if rear { other - v.state.speed } else { v.state.speed - other };
+            gap > 2.5 + 0.35 * v.state.speed.max(other) + (closing.max(0.0)).powi(2) / 3.0
         })
     }
 }

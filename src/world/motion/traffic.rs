@@ -14,6 +14,8 @@ pub(crate) struct Thing {
     pub(crate) footprint: Footprint,
     pub(crate) velocity: [f64; 2],
     pub(crate) walker: bool,
+    /// Whether somebody outside moves it.
+    pub(crate) visitor: bool,
 }
 
 /// Comfortable braking, m/s^2.
@@ -51,6 +53,10 @@ pub(crate) fn stop_at(v: &Vehicle, gap: f64) -> f64 {
 pub(crate) fn leader(v: &Vehicle, ahead: &[Ahead], things: &[Thing]) -> Option<(f64, f64)> {
     let mut best: Option<(f64, f64)> = None;
     for t in things.iter().filter(|t| t.id != v.id) {
+        // A stranger who waits for somebody must not be waited for where there is room to pass.
+        if t.visitor && t.velocity[0].hypot(t.velocity[1]) < 0.1 && !in_the_way(v, ahead, t) {
+            continue;
+        }
         // Long ones in parts: their ends may be on the way where their middle is not.
         let parts: &[f64] = if t.footprint.half[0] > 3.2 { &[-0.667, 0.0, 0.667] } else { &[0.0] };
         for part in parts {
@@ -61,6 +67,13 @@ pub(crate) fn leader(v: &Vehicle, ahead: &[Ahead], things: &[Thing]) -> Option<(
         }
     }
     best
+}
+
+/// Whether a vehicle on its way would touch a thing that stays where it is.
+fn in_the_way(v: &Vehicle, ahead: &[Ahead], t: &Thing) -> bool {
+    let [_, half_width] = v.half();
+    let slab = |a: &Ahead| Footprint { centre: a.at.point(), heading: a.at.heading, half: [0.9, half_width + 0.3] };
+    ahead.iter().any(|a| slab(a).overlap(&t.footprint).is_some())
 }
 
 /// A part of a thing, if it is on the way: gap and speed along it.

@@ -119,6 +119,7 @@ impl Walker {
             footprint: Footprint { centre: [self.x, self.y], heading: self.heading, half },
             velocity: [self.speed * cos, self.speed * sin],
             walker: true,
+            visitor: false,
         }
     }
     fn may_cross(&self, crossing: usize, walk: &Walk, net: &Network, signals: &Signals, things: &[Thing]) -> bool {

@@ -10,6 +10,7 @@ use super::signals::Signals;
 use super::spawn;
 use super::traffic::Thing;
 use super::vehicle::{Driver, Vehicle};
+use super::visitors::Stranger;
 use super::walkers::Walker;
 use crate::types::{Control, Error, Result, num};
 use crate::world::model::{Scene, Signal, Sky, Snapshot};
@@ -31,6 +32,7 @@ pub struct World {
     pub(crate) walkers: Vec<Walker>,
     pub(crate) ego: Option<u32>,
     pub(crate) visitors: Vec<Thing>,
+    pub(crate) strangers: Vec<Stranger>,
     pub(crate) next_id: u32,
     pub(crate) events: Vec<Event>,
     pub(crate) touching: Vec<(u32, u32, f64)>,
@@ -75,6 +77,7 @@ impl World {
             walkers: Vec::new(),
             ego: ego.then_some(first),
             visitors: Vec::new(),
+            strangers: Vec::new(),
             next_id: next + num::u32(config.pedestrians),
             events: Vec::new(),
             touching: Vec::new(),

@@ -67,6 +67,8 @@ pub struct Sweep {
     pub instances: Vec<u32>,
     /// Class of the surface that was hit.
     pub tags: Vec<Tag>,
+    /// Cosine of the angle between ray and surface's normal; 1 for drops in the air.
+    pub facing: Vec<f32>,
 }
 
 impl Sweep {
@@ -166,6 +168,7 @@ pub fn sweep(
         whole.points.extend(part.points);
         whole.instances.extend(part.instances);
         whole.tags.extend(part.tags);
+        whole.facing.extend(part.facing);
     }
     Ok(whole)
 }
@@ -187,6 +190,7 @@ struct Return {
     intensity: f32,
     instance: u32,
     tag: Tag,
+    facing: f32,
 }
 
 impl Caster<'_> {
@@ -211,6 +215,7 @@ impl Caster<'_> {
             out.points.push(LidarPoint { position, intensity: back.intensity, ring, lag: num::f32(lag) });
             out.instances.push(back.instance);
             out.tags.push(back.tag);
+            out.facing.push(back.facing);
         }
     }
     fn pulse(&self, hit: Option<&Hit>, stretch: f32, ray: &V3, lag: f64, chance: u32) -> Option<Return> {
@@ -224,7 +229,8 @@ impl Caster<'_> {
         if early < drops {
             let metres = 1.5 + 14.0 * unit(hash(chance ^ 0x77)).powi(2);
             if solid.as_ref().is_none_or(|s| metres < s.metres) && metres < num::f32(self.spec.range) {
-                return Some(Return { metres, intensity: 0.01 + 0.03 * early / drops.max(1e-6), instance: 0, tag: Tag::Unlabeled });
+                let intensity = 0.01 + 0.03 * early / drops.max(1e-6);
+                return Some(Return { metres, intensity, instance: 0, tag: Tag::Unlabeled, facing: 1.0 });
             }
         }
         solid
@@ -269,7 +275,8 @@ impl Caster<'_> {
         let speckle = 1.0 + 0.06 * normal_of(chance, 9);
         let intensity = if retro { (0.72 + 0.28 * facing) * speckle } else { share * facing.powf(0.35) * 0.75 * speckle };
         let noisy = metres + num::f32(self.spec.noise) * normal_of(chance, 5);
-        (noisy > 0.3).then(|| Return { metres: noisy, intensity: intensity.clamp(0.0, 1.0), instance: placed.id(), tag: surface.tag })
+        let intensity = intensity.clamp(0.0, 1.0);
+        (noisy > 0.3).then(|| Return { metres: noisy, intensity, instance: placed.id(), tag: surface.tag, facing })
     }
 }
 
