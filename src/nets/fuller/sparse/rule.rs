@@ -4,7 +4,6 @@
 //! position the pairs (output row in the tile, input row). *Invariant*: sites are sorted and distinct; a submanifold convolution
 //! keeps its sites, any other is active wherever an active input lies in its window.
 
-use super::super::hash::Slots;
 use super::super::voxel::{cell, key};
 use crate::types::num;
 use rayon::prelude::*;
@@ -61,13 +60,6 @@ impl Sites {
     pub const fn grid(&self) -> [usize; 3] {
         self.grid
     }
-    fn slots(&self) -> Slots {
-        let mut slots = Slots::new(self.keys.len());
-        for (number, key) in self.keys.iter().enumerate() {
-            slots.insert(*key, num::u32(number));
-        }
-        slots
-    }
 }
 
 /// Pairs of one tile.
@@ -90,18 +82,31 @@ pub struct Rule {
 
 impl Rule {
     /// Of a submanifold convolution.
+    ///
+    /// Sites are sorted, and so are the neighbours of all of them at one offset: a finger that only moves forward finds them.
     pub fn same(sites: &Sites) -> Self {
-        let slots = sites.slots();
         let limits = sites.grid.map(num::i32);
         let tiles = sites.keys.par_chunks(TILE).map(|keys| {
             let mut table = vec![[NOBODY; 27]; keys.len()];
-            for (row, key) in table.iter_mut().zip(keys) {
-                let [b, x, y, z] = cell(*key);
-                for (position, target) in row.iter_mut().enumerate() {
-                    let [dx, dy, dz] = [position / 9, position / 3 % 3, position % 3].map(|d| num::i32(d) - 1);
-                    let at = [x + dx, y + dy, z + dz];
-                    if at.iter().zip(&limits).all(|(v, n)| (0..*n).contains(v)) {
-                        *target = slots.get(super::super::voxel::key([b, at[0], at[1], at[2]])).unwrap_or(NOBODY);
+            for column in 0..9_usize {
+                let [dx, dy] = [column / 3, column % 3].map(|d| num::i32(d) - 1);
+                let mut finger = None;
+                for (row, own) in table.iter_mut().zip(keys) {
+                    let [b, x, y, z] = cell(*own);
+                    let [x, y] = [x + dx, y + dy];
+                    if !(0..limits[0]).contains(&x) || !(0..limits[1]).contains(&y) {
+                        continue;
+                    }
+                    // Up to three cells lie on top of each other, and next to each other in the list.
+                    let (low, middle) = (key([b, x, y, (z - 1).max(0)]), key([b, x, y, z]));
+                    let start = finger.unwrap_or_else(|| sites.keys.partition_point(|k| *k < low));
+                    let passed = sites.keys.get(start..).unwrap_or_default().iter().take_while(|k| **k < low).count();
+                    let at = start + passed;
+                    finger = Some(at);
+                    let near = sites.keys.iter().enumerate().skip(at).take(3).take_while(|(_, k)| **k <= middle + 1);
+                    for (input, found) in near {
+                        let position = 3 * column + num::count(found + 1 - middle);
+                        row.iter_mut().skip(position).take(1).for_each(|target| *target = num::u32(input));
                     }
                 }
             }
@@ -117,18 +122,21 @@ impl Rule {
         for (target, ((size, kernel), (padding, stride))) in grid.iter_mut().zip(along) {
             *target = (size + 2 * padding).checked_sub(kernel).map_or(0, |n| n / stride.max(1) + 1);
         }
+        // Inputs in order give outputs in order, one position of the kernel at a time.
         let windows = Windows { shape, grid };
-        let mut keys: Vec<u64> = sites.keys.par_iter().flat_map_iter(|k| windows.of(*k).map(|(_, out)| out)).collect();
-        keys.par_sort_unstable();
+        let lists: Vec<Vec<(u64, u32)>> =
+            (0..shape.volume()).into_par_iter().map(|position| windows.outputs(&sites.keys, position)).collect();
+        let mut keys: Vec<u64> = lists.iter().flatten().map(|(out, _)| *out).collect();
+        // A stable sort merges runs that are sorted already.
+        keys.sort();
         keys.dedup();
         let made = Sites { keys, grid };
-        let slots = made.slots();
         let mut table = vec![[NOBODY; 27]; made.len()];
-        for (input, k) in sites.keys.iter().enumerate() {
-            for (position, out) in windows.of(*k) {
-                let row = slots.get(out).and_then(|n| table.get_mut(num::usize(n)));
-                if let Some(target) = row.and_then(|r| r.get_mut(position)) {
-                    *target = num::u32(input);
+        for (position, list) in lists.iter().enumerate() {
+            let mut rows = table.iter_mut().zip(&made.keys);
+            for (out, input) in list {
+                if let Some(target) = rows.find(|(_, key)| *key == out).and_then(|(row, _)| row.get_mut(position)) {
+                    *target = *input;
                 }
             }
         }
@@ -159,7 +167,7 @@ impl Tile {
     }
 }
 
-/// The windows that an input site lies in.
+/// The windows of an ordinary convolution over its input sites.
 #[derive(Clone, Copy)]
 struct Windows {
     shape: Shape,
@@ -167,23 +175,93 @@ struct Windows {
 }
 
 impl Windows {
-    /// Kernel position and output site of each.
-    fn of(self, input: u64) -> impl Iterator<Item = (usize, u64)> {
-        let [b, x, y, z] = cell(input);
-        let along = move |axis: usize, at: i32| {
-            let pick = |values: [usize; 3]| values.get(axis).copied().unwrap_or(1);
-            let (kernel, stride, padding, size) =
-                (pick(self.shape.kernel), pick(self.shape.stride), pick(self.shape.padding), pick(self.grid));
-            (0..kernel).filter_map(move |k| {
-                let moved = at + num::i32(padding) - num::i32(k);
-                let stride = num::i32(stride.max(1));
-                let out = moved / stride;
-                (moved >= 0 && moved % stride == 0 && out < num::i32(size)).then_some((k, out))
-            })
+    /// At one position of the kernel: the output site of each input that has one, and the input's number; both in order.
+    fn outputs(self, keys: &[u64], position: usize) -> Vec<(u64, u32)> {
+        let [_, ky, kz] = self.shape.kernel.map(|n| n.max(1));
+        let offset = [position / (ky * kz), position / kz % ky, position % kz];
+        let mut axes = [[0_i32; 3]; 3];
+        let rest = self.shape.stride.iter().zip(self.grid);
+        for (axis, ((offset, padding), (stride, size))) in axes.iter_mut().zip(offset.iter().zip(self.shape.padding).zip(rest)) {
+            *axis = [num::i32(padding) - num::i32(*offset), num::i32((*stride).max(1)), num::i32(size)];
+        }
+        let along = |at: i32, [shift, stride, size]: [i32; 3]| {
+            let moved = at + shift;
+            (moved >= 0 && moved % stride == 0 && moved / stride < size).then_some(moved / stride)
         };
-        let [_, ky, kz] = self.shape.kernel;
-        along(0, x).flat_map(move |(i, ox)| {
-            along(1, y).flat_map(move |(j, oy)| along(2, z).map(move |(k, oz)| ((i * ky + j) * kz + k, key([b, ox, oy, oz]))))
-        })
+        let [ax, ay, az] = axes;
+        let output = |(input, k): (usize, &u64)| {
+            let [b, x, y, z] = cell(*k);
+            Some((key([b, along(x, ax)?, along(y, ay)?, along(z, az)?]), num::u32(input)))
+        };
+        keys.iter().enumerate().filter_map(output).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Every pair (output site, kernel position, input site), as the definition says it: out * stride - padding + position = in.
+    fn by_definition(sites: &Sites, outputs: &[u64], shape: Shape) -> BTreeSet<(u64, usize, u64)> {
+        let known: BTreeSet<u64> = sites.keys.iter().copied().collect();
+        let [kx, ky, kz] = shape.kernel;
+        let mut pairs = BTreeSet::new();
+        for out in outputs {
+            let [b, x, y, z] = cell(*out);
+            for position in 0..kx * ky * kz {
+                let offset = [position / (ky * kz), position / kz % ky, position % kz];
+                let mut at = [x, y, z];
+                for (axis, value) in at.iter_mut().enumerate() {
+                    *value = *value * num::i32(shape.stride[axis]) - num::i32(shape.padding[axis]) + num::i32(offset[axis]);
+                }
+                let inside = at.iter().zip(sites.grid).all(|(v, n)| (0..num::i32(n)).contains(v));
+                let input = key([b, at[0], at[1], at[2]]);
+                if inside && known.contains(&input) {
+                    pairs.insert((*out, position, input));
+                }
+            }
+        }
+        pairs
+    }
+
+    fn told(rule: &Rule, sites: &Sites, outputs: &[u64]) -> BTreeSet<(u64, usize, u64)> {
+        let mut pairs = BTreeSet::new();
+        for (tile, keys) in rule.tiles.iter().zip(outputs.chunks(TILE)) {
+            let mut rest = tile.pairs.as_slice();
+            for (position, count) in &tile.counts {
+                let (now, after) = rest.split_at(*count);
+                rest = after;
+                pairs.extend(now.iter().map(|(out, input)| (keys[num::usize(*out)], *position, sites.keys[num::usize(*input)])));
+            }
+            assert!(rest.is_empty());
+        }
+        pairs
+    }
+
+    #[test]
+    fn pairs_are_those_of_the_definition_on_any_grid() {
+        let mut state = 3_u64;
+        let mut draw = |below: i32| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            i32::try_from((state >> 33) % u64::from(below.unsigned_abs())).unwrap()
+        };
+        for round in 0..120 {
+            let grid = [1 + draw(8), 1 + draw(8), 1 + draw(12)];
+            let count = draw(160);
+            let keys: BTreeSet<u64> = (0..count).map(|_| key([draw(2), draw(grid[0]), draw(grid[1]), draw(grid[2])])).collect();
+            let sites = Sites::new(keys.into_iter().collect(), grid.map(|n| usize::try_from(n).unwrap()));
+            assert_eq!(told(&Rule::same(&sites), &sites, &sites.keys), by_definition(&sites, &sites.keys, Shape::SAME), "{round}");
+            for shape in [Shape::DOWN, Shape::DOWN_FLAT, Shape::OUT] {
+                let (made, rule) = Rule::strided(&sites, shape);
+                let [nx, ny, nz] = made.grid.map(num::i32);
+                let all =
+                    (0..2).flat_map(|b| (0..nx).flat_map(move |x| (0..ny).flat_map(move |y| (0..nz).map(move |z| key([b, x, y, z])))));
+                let wanted = by_definition(&sites, &all.collect::<Vec<u64>>(), shape);
+                let active: BTreeSet<u64> = wanted.iter().map(|(out, ..)| *out).collect();
+                assert_eq!(made.keys, active.into_iter().collect::<Vec<u64>>(), "{round} {shape:?}");
+                assert_eq!((told(&rule, &sites, &made.keys), rule.outputs), (wanted, made.len()), "{round} {shape:?}");
+            }
+        }
     }
 }
