@@ -16,6 +16,8 @@ use std::collections::HashMap;
 pub struct Expert {
     /// Seconds stood at a stop line, by its distance along the way.
     stood: HashMap<i64, f64>,
+    /// Seconds that a light has been seen green, by its stop line.
+    green: HashMap<i64, f64>,
     last: f64,
     waited: f64,
 }
@@ -24,6 +26,11 @@ const COMFORT: f64 = 2.5;
 const HEADWAY: f64 = 1.3;
 const STANDING: f64 = 3.5;
 const CRUISE: f64 = 0.9;
+/// How others set off (m/s^2), and the pace up to which they do (m/s).
+const STARTS: f64 = 1.4;
+const BRISK: f64 = 8.0;
+/// Who has set off at the same moment as somebody else still stops so far behind the line, metres: less is taken back, more is in the way.
+const FIRM: f64 = -2.0;
 
 impl Driver for Expert {
     fn name(&self) -> &str {
@@ -195,6 +202,16 @@ fn turns_left(now: &Instant, line: f64) -> bool {
     now.way.points.iter().find(|p| p.s > line && (1..=3).contains(&p.command)).is_some_and(|p| p.command == 1)
 }
 
+/// Whether somebody drives on the ego's own way, before it or behind it.
+fn on_the_way(now: &Instant, o: &Body) -> bool {
+    let (e, f) = (&now.ego.footprint, &o.footprint);
+    let (sin, cos) = e.heading.sin_cos();
+    let (dx, dy) = (f.centre[0] - e.centre[0], f.centre[1] - e.centre[1]);
+    let behind = cos * dx + sin * dy < 0.0 && (cos * dy - sin * dx).abs() < 2.0 && wrap(f.heading - e.heading).abs() < 0.6;
+    let on = |p: &Point| (p.at.x - f.centre[0]).hypot(p.at.y - f.centre[1]) < 1.8 && wrap(p.at.heading - f.heading).abs() < 0.6;
+    behind || now.way.points.iter().skip(now.at).take(80).any(on)
+}
+
 fn near(a: &Footprint, b: &Footprint, reach: f64) -> bool {
     (a.centre[0] - b.centre[0]).hypot(a.centre[1] - b.centre[1]) < reach
 }
@@ -207,24 +224,32 @@ impl Expert {
         let mut gaps = Vec::new();
         for (line, rule) in &now.way.stops {
             let gap = line - here - front;
-            if !(-1.5..60.0).contains(&gap) {
+            if !(FIRM..60.0).contains(&gap) {
                 continue;
             }
             let must = match rule {
                 Rule::Light(light) => match now.lights.get(light).copied().or(now.ego.light.filter(|_| gap < 18.0)) {
-                    Some(LightColour::Red) => gap > -0.8,
+                    Some(LightColour::Red) => {
+                        self.green.remove(&num::round_i64(*line));
+                        gap > -0.8
+                    }
                     Some(LightColour::Yellow) => gap > 0.0 && now.ego.speed.powi(2) / (2.0 * gap.max(0.1)) < 4.0,
                     // Green is for those who come towards a left turn, too.
-                    _ => gap > 0.5 && turns_left(now, *line) && !self.clear(now, *line),
+                    _ => {
+                        let green = self.green.entry(num::round_i64(*line)).or_default();
+                        *green += seconds;
+                        let starts = *green < 3.0;
+                        turns_left(now, *line) && !self.clear(now, *line, starts)
+                    }
                 },
                 Rule::Stop => {
                     let stood = self.stood.entry(num::round_i64(*line)).or_default();
                     if gap < 3.0 && now.ego.speed < 0.1 {
                         *stood += seconds;
                     }
-                    *stood < 1.0 || !self.clear(now, *line)
+                    *stood < 1.0 && gap > -1.5 || !self.clear(now, *line, false)
                 }
-                Rule::Yield | Rule::Free => gap > 0.5 && !self.clear(now, *line),
+                Rule::Yield | Rule::Free => !self.clear(now, *line, false),
             };
             if must {
                 gaps.push(gap - 0.6);
@@ -243,24 +268,34 @@ impl Expert {
         gaps
     }
     /// Whether nobody will be on the ego's way through the junction behind a line while it drives there.
-    fn clear(&self, now: &Instant, line: f64) -> bool {
+    fn clear(&self, now: &Instant, line: f64, starts: bool) -> bool {
         // Who has waited long takes a smaller gap.
         let patience = if self.waited > 12.0 { 0.5 } else { 1.0 };
         let through = now.way.points.iter().filter(|p| p.s > line && p.s < line + 26.0);
         let begin = ((line - along(now)) / now.ego.speed.max(3.0)).max(0.0);
+        // When a light has just turned green, who stands opposite sets off, too.
+        let opposite = |o: &Body| starts && wrap(o.footprint.heading - now.ego.footprint.heading).abs() > 2.4;
+        let moves = |o: &&Body| (o.velocity[0].hypot(o.velocity[1]) > 0.5 || !o.walker && opposite(o)) && !on_the_way(now, o);
+        let others: Vec<&Body> = now.others.iter().filter(moves).collect();
         for p in through {
             let when = begin + (p.s - line) / 5.0;
-            for o in now.others.iter().filter(|o| o.velocity[0].hypot(o.velocity[1]) > 0.5) {
+            for o in &others {
                 let ahead = wrap((p.at.y - o.footprint.centre[1]).atan2(p.at.x - o.footprint.centre[0]) - o.footprint.heading).abs();
-                if wrap(p.at.heading - o.footprint.heading).abs() < 0.5 || ahead > 1.8 {
+                if ahead > 1.8 {
                     continue;
                 }
                 let mine = Footprint { centre: p.at.point(), heading: p.at.heading, half: [1.5, 1.6] };
                 let hit = [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5].iter().any(|d| {
                     let t = (when + d * patience).max(0.0);
-                    let [vx, vy] = o.velocity;
-                    let there = Footprint { centre: [o.footprint.centre[0] + vx * t, o.footprint.centre[1] + vy * t], ..o.footprint };
-                    mine.overlap(&there).is_some()
+                    // Who is slow may be setting off: at its pace, or faster and faster.
+                    let speed = o.velocity[0].hypot(o.velocity[1]);
+                    let gained = if speed < BRISK && !o.walker { (0.5 * STARTS * t * t).min((BRISK - speed) * t) } else { 0.0 };
+                    let (sin, cos) = o.footprint.heading.sin_cos();
+                    [0.0, gained].iter().any(|more| {
+                        let [x, y] = o.footprint.centre;
+                        let centre = [x + o.velocity[0] * t + cos * more, y + o.velocity[1] * t + sin * more];
+                        mine.overlap(&Footprint { centre, ..o.footprint }).is_some()
+                    })
                 });
                 if hit {
                     return false;
