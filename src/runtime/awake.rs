@@ -22,8 +22,9 @@ impl Awake {
     /// Where the system has no such class, refuses it, or gives no thread.
     pub(super) fn start() -> Result<Self> {
         let mut awake = Self { over: Arc::default(), threads: Vec::new() };
-        let (told, answers) = std::sync::mpsc::channel();
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let (told, answers) = crossbeam_channel::bounded(count);
+        for _ in 0..count {
             let (over, told) = (Arc::clone(&awake.over), told.clone());
             let body = move || {
                 let idle = idle_class();

@@ -59,9 +59,12 @@ struct Table {
     rows: Vec<Row>,
 }
 
+/// Measures one part.
+type Rows = fn() -> Result<Vec<Row>>;
+
 /// Times every part; a broken bar is exit 1.
 pub(super) fn kernels(args: &Args) -> Result {
-    let parts: [(Part, fn() -> Result<Vec<Row>>); 4] = [
+    let parts: [(Part, Rows); 4] = [
         (Part::Surround, super::surround::rows),
         (Part::Cloud, super::semantic_cloud::rows),
         (Part::Fragments, super::fragments::rows),

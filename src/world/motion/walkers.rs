@@ -124,23 +124,26 @@ impl Walker {
     }
     fn may_cross(&self, crossing: usize, walk: &Walk, net: &Network, signals: &Signals, things: &[Thing]) -> bool {
         let Some(crossing) = net.crossings.get(crossing) else { return false };
-        let needed = walk.centre.length() / self.pace + 1.0;
-        if let Some(light) = crossing.light {
-            let (colour, left) = signals.of(light);
-            return colour == Signal::Red && left > needed;
+        let (length, middle) = (walk.centre.length(), walk.centre.at(walk.centre.length() / 2.0));
+        // Nobody comes who could not stop. At lights that is who turns across: those who pass the junction another way do not count.
+        let clear = |turning: bool| {
+            things.iter().filter(|t| !t.walker).all(|t| {
+                let [dx, dy] = [middle.x - t.footprint.centre[0], middle.y - t.footprint.centre[1]];
+                let speed = t.velocity[0].hypot(t.velocity[1]);
+                let distance = dx.hypot(dy);
+                let towards = dx * t.velocity[0] + dy * t.velocity[1] > 0.0;
+                let aside = (dx * t.velocity[1] - dy * t.velocity[0]).abs() / speed.max(0.1);
+                let reach = length / 2.0 + 3.5;
+                speed < 0.4 && distance > t.footprint.half[0] + 1.5
+                    || (!towards && distance > reach)
+                    || distance > reach + speed * 1.0 + speed * speed / 4.0
+                    || turning && aside > reach
+            })
+        };
+        match crossing.light.map(|light| signals.of(light)) {
+            Some((colour, left)) => colour == Signal::Red && left > length / self.pace + 1.0 && clear(true),
+            None => clear(false),
         }
-        // Zebra: nobody comes who could not stop.
-        let middle = walk.centre.at(walk.centre.length() / 2.0);
-        things.iter().filter(|t| !t.walker).all(|t| {
-            let [dx, dy] = [middle.x - t.footprint.centre[0], middle.y - t.footprint.centre[1]];
-            let speed = t.velocity[0].hypot(t.velocity[1]);
-            let distance = dx.hypot(dy);
-            let towards = dx * t.velocity[0] + dy * t.velocity[1] > 0.0;
-            let reach = walk.centre.length() / 2.0 + 3.5;
-            speed < 0.4 && distance > t.footprint.half[0] + 1.5
-                || (!towards && distance > reach)
-                || distance > reach + speed * 1.0 + speed * speed / 4.0
-        })
     }
     /// Stays where it is for a while.
     pub(crate) fn fall(&mut self, seconds: f64) {
