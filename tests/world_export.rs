@@ -348,7 +348,7 @@ fn the_driving_set_is_what_trainings_read() {
 }
 
 /// The picture from above has road under the vehicle, and everybody of the labels where the labels have them.
-fn seen_from_above(file: &std::path::Path, labels: &[RawLabel]) {
+fn seen_from_above(file: &Path, labels: &[RawLabel]) {
     let map = image::open(file).unwrap().to_rgb8();
     assert_eq!(map.dimensions(), (500, 500));
     assert_ne!(map.get_pixel(250, 250)[2] & 0x80, 0, "road under the vehicle");
