@@ -53,8 +53,8 @@ pub struct Shape {
     pub bounds: Bounds,
     /// Middle of each surface that is a lens.
     pub lenses: Vec<Lens>,
-    /// Normals at the corners of each facet, as light sees them; empty where nothing is round.
-    rounded: Vec<[V3; 3]>,
+    /// Normals at the corners of each facet, as light sees them; none where they are the facet's own, empty where nothing is round.
+    rounded: Vec<Option<[V3; 3]>>,
 }
 
 /// What a facet of an unknown surface looks like.
@@ -83,10 +83,10 @@ impl Shape {
         let rounded = rounded(&facets, &mesh.surfaces);
         Self { facets, tree, surfaces: mesh.surfaces.clone(), bounds, lenses, rounded }
     }
-    /// The normal of the round thing that a facet is a piece of, at a place on the facet, in the mesh's frame.
+    /// The normal of the round thing that a facet is a piece of, at a place on the facet, in the mesh's frame; none where that is the facet's.
     #[inline]
     pub fn normal_at(&self, facet: usize, place: &V3) -> Option<V3> {
-        let (normals, flat) = (self.rounded.get(facet)?, self.facets.get(facet)?);
+        let (normals, flat) = (self.rounded.get(facet)?.as_ref()?, self.facets.get(facet)?);
         let [a, b, c] = &flat.corners;
         let part = |p: &V3, q: &V3| (p - place).cross(&(q - place)).dot(&flat.normal).max(0.0);
         (normals[0] * part(b, c) + normals[1] * part(c, a) + normals[2] * part(a, b)).try_normalize(1e-12)
@@ -116,7 +116,7 @@ const fn bend(material: Material) -> Option<f32> {
 }
 
 /// Normals at corners: the mean over the facets of one kind that meet there and turn little from this one, by the corner's angle.
-fn rounded(facets: &[Facet], surfaces: &[Surface]) -> Vec<[V3; 3]> {
+fn rounded(facets: &[Facet], surfaces: &[Surface]) -> Vec<Option<[V3; 3]>> {
     let kind = |f: &Facet| surfaces.get(usize::from(f.surface)).and_then(|s| Some((s.material, bend(s.material)?)));
     if !facets.iter().any(|f| kind(f).is_some()) {
         return Vec::new();
@@ -138,7 +138,8 @@ fn rounded(facets: &[Facet], surfaces: &[Surface]) -> Vec<[V3; 3]> {
         let near = others.iter().filter(|(n, m, _)| *m == skin(material) && n.dot(&facet.normal) > least);
         near.fold(V3::zeros(), |sum, (n, _, angle)| sum + n * *angle).try_normalize(1e-6).unwrap_or(facet.normal)
     };
-    facets.iter().map(|f| f.corners.map(|at| corner(f, &at))).collect()
+    let all = facets.iter().map(|f| (f, f.corners.map(|at| corner(f, &at))));
+    all.map(|(f, normals)| normals.iter().any(|n| n.dot(&f.normal) < 0.9999).then_some(normals)).collect()
 }
 
 fn lenses(facets: &[Facet], surfaces: &[Surface]) -> Vec<Lens> {
