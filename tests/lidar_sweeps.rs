@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
 #![allow(clippy::cast_possible_truncation)]
 
+#[path = "support/shared.rs"]
+mod shared;
+
 use sensorium::formats::nuscenes::{Choice, Faults};
 use sensorium::heads::project::{Motion, project_points};
 use sensorium::heads::surround::Surround;
@@ -11,16 +14,8 @@ use sensorium::runtime::{Cx, Mode, Reading, Source};
 use sensorium::sources::NuscenesConfig;
 use sensorium::sources::nuscenes::{Root, sweeps};
 use sensorium::types::{Calibration, Intrinsics, LidarPoint, Payload, PointCloud};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-fn root() -> Option<PathBuf> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/nuscenes-tiny"));
-    if !path.exists() {
-        println!("skipped: {} is not there", path.display());
-    }
-    path.exists().then(|| path.to_owned())
-}
 
 fn clouds(root: &Path, lidar_sweeps: usize) -> Vec<(i64, Arc<PointCloud>)> {
     let config = NuscenesConfig { sensors: vec!["LIDAR_TOP".into()], lidar_sweeps, ..NuscenesConfig::new(root) };
@@ -41,7 +36,7 @@ fn clouds(root: &Path, lidar_sweeps: usize) -> Vec<(i64, Arc<PointCloud>)> {
 
 #[test]
 fn a_source_gives_the_sweeps_that_the_devkit_puts_together() {
-    let Some(folder) = root() else { return };
+    let Some(folder) = shared::shared("data/nuscenes-tiny") else { return };
     let root = Root::open(&folder, None).unwrap();
     let tables = root.tables(&Choice::all(), &mut Faults::default()).unwrap();
     let (single, many) = (clouds(&folder, 1), clouds(&folder, 5));

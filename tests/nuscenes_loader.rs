@@ -2,6 +2,9 @@
 //! semantic prior. Sensors' files that are not there are skipped with a printed line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
 
+#[path = "support/shared.rs"]
+mod shared;
+
 use nalgebra::{Point3, Quaternion, UnitQuaternion};
 use sensorium::formats::nuscenes::map::PriorMask;
 use sensorium::formats::nuscenes::{Choice, Faults, ObjectBox, SampleData, Shown, Tables, Token, cloud, global_from_sensor};
@@ -19,14 +22,6 @@ fn fixture(name: &str) -> PathBuf {
 }
 fn expected() -> Value {
     serde_json::from_slice(&fs::read(fixture("loader/loader.json")).unwrap()).unwrap()
-}
-/// The whole drawn root, with its sensors' files.
-fn whole() -> Option<PathBuf> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/nuscenes-tiny"));
-    if !path.exists() {
-        println!("skipped: {} is not there", path.display());
-    }
-    path.exists().then(|| path.to_owned())
 }
 fn load(folder: &Path) -> (Root, Tables) {
     let root = Root::open(folder, None).unwrap();
@@ -115,7 +110,7 @@ fn pictures_show_the_boxes_that_the_devkit_sees_in_them() {
 
 #[test]
 fn radar_files_are_read_as_the_devkit_reads_them() {
-    let Some(folder) = whole() else { return };
+    let Some(folder) = shared::shared("data/nuscenes-tiny") else { return };
     let (root, tables) = load(&folder);
     let mut scans = 0;
     for frame in expected()["frames"].as_array().unwrap() {
@@ -135,7 +130,7 @@ fn radar_files_are_read_as_the_devkit_reads_them() {
 
 #[test]
 fn points_meet_the_camera_where_the_devkit_draws_them() {
-    let Some(folder) = whole() else { return };
+    let Some(folder) = shared::shared("data/nuscenes-tiny") else { return };
     let (root, tables) = load(&folder);
     for frame in expected()["frames"].as_array().unwrap() {
         let (lidar, camera) = (key(&tables, frame, "LIDAR_TOP"), key(&tables, frame, "CAM_FRONT"));
@@ -161,7 +156,7 @@ fn points_meet_the_camera_where_the_devkit_draws_them() {
 
 #[test]
 fn the_semantic_prior_is_asked_as_the_devkit_asks_it() {
-    let Some(folder) = whole() else { return };
+    let Some(folder) = shared::shared("data/nuscenes-tiny") else { return };
     let (root, tables) = load(&folder);
     let mut answers = [0; 2];
     for (location, points) in expected()["on_mask"].as_object().unwrap() {

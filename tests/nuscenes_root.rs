@@ -10,6 +10,9 @@
     missing_docs
 )]
 
+#[path = "support/shared.rs"]
+mod shared;
+
 use sensorium::formats::nuscenes::map::{Patch, VectorMap};
 use sensorium::formats::nuscenes::{Choice, Faults, Tables, Token, check_links, global_from_sensor};
 use sensorium::sources::nuscenes::{Root, sweeps};
@@ -24,14 +27,6 @@ fn fixture(name: &str) -> PathBuf {
 }
 fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
-/// The whole drawn root, with its sensors' files.
-fn whole() -> Option<PathBuf> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/nuscenes-tiny"));
-    if !path.exists() {
-        println!("skipped: {} is not there", path.display());
-    }
-    path.exists().then(|| path.to_owned())
 }
 fn load(folder: &Path) -> (Root, Tables) {
     let (root, choice, mut faults) = (Root::open(folder, None).unwrap(), Choice::all(), Faults::default());
@@ -94,7 +89,7 @@ fn tables_chains_poses_and_velocities_are_the_devkits() {
 
 #[test]
 fn sweeps_are_put_together_as_the_devkit_does() {
-    let Some(folder) = whole() else { return };
+    let Some(folder) = shared::shared("data/nuscenes-tiny") else { return };
     let (root, tables) = load(&folder);
     let mut clouds = 0;
     for frame in read(&fixture("loader/loader.json"))["frames"].as_array().unwrap() {
@@ -311,7 +306,7 @@ fn check(root: &Path, results: Option<&Path>) -> (Value, i32) {
 
 #[test]
 fn every_fault_is_found_and_named() {
-    let Some(whole) = whole() else { return };
+    let Some(whole) = shared::shared("data/nuscenes-tiny") else { return };
     let list = read(&fixture("malformed.json"));
     let mut tried = 0;
     for case in list["cases"].as_array().unwrap() {

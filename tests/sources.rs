@@ -11,6 +11,9 @@
 #[path = "support/dice.rs"]
 mod dice;
 
+#[path = "support/shared.rs"]
+mod shared;
+
 use dice::Dice;
 use sensorium::runtime::{Cx, Mode, Reading, Source};
 use sensorium::sources::picture::{PictureReader, read_grey16, read_rgb};
@@ -21,13 +24,6 @@ use std::path::{Path, PathBuf};
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets").join(name)
-}
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
-    if !path.exists() {
-        eprintln!("skipped: {} is not here", path.display());
-    }
-    path.exists().then_some(path)
 }
 /// Everything a source gives: frames, and rejections as (sensor, reason). Checks what every source promises.
 fn drain(mut source: impl Source) -> (Vec<Frame>, Vec<(String, String)>) {
@@ -156,14 +152,14 @@ fn generated_fragments() {
 #[test]
 fn shared_data() {
     for (root, pairs) in [("data/irvis/msrs/test", 10), ("data/irvis/msrs/train", 24), ("data/irvis/roadscene", 24)] {
-        let Some(root) = shared(root) else { return };
+        let Some(root) = shared::shared(root) else { return };
         let (frames, rejected) = drain(IrVisibleConfig::new(root).build().unwrap());
         assert_eq!((frames.len(), rejected.len()), (2 * pairs, 0));
     }
-    let error = IrVisibleConfig::new(shared("data/irvis/msrs").unwrap()).build().unwrap_err().to_string();
+    let error = IrVisibleConfig::new(shared::shared("data/irvis/msrs").unwrap()).build().unwrap_err().to_string();
     assert!(error.contains("did you mean") && error.contains("train"), "{error}");
     for (set, pieces) in [("astronaut", 19), ("rocket", 18), ("coffee", 18), ("hubble_deep_field", 21)] {
-        let (frames, _) = drain(FragmentsConfig::new(shared("data/fragments").unwrap().join(set)).build().unwrap());
+        let (frames, _) = drain(FragmentsConfig::new(shared::shared("data/fragments").unwrap().join(set)).build().unwrap());
         assert_eq!(frames.len(), pieces, "{set}");
     }
 }

@@ -11,9 +11,8 @@
 use super::driver::{Course, Driver, Instant, SensorSpec};
 use crate::carla::VehicleControl;
 use crate::types::{Error, Result};
-use std::path::Path;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant as Clock};
 
 /// How often a wait looks whether it should end.
@@ -34,7 +33,7 @@ enum Answer {
 pub struct Cockpit {
     name: String,
     sensors: Vec<SensorSpec>,
-    to: SyncSender<Asked>,
+    to: Sender<Asked>,
     from: Receiver<Answer>,
     /// Whether it still has something in hand.
     busy: bool,
@@ -48,8 +47,8 @@ impl Cockpit {
     /// Where the system gives no thread.
     pub fn new(mut driver: impl Driver + 'static) -> Result<Self> {
         let (name, sensors) = (driver.name().to_owned(), driver.sensors());
-        let (to, inbox) = sync_channel::<Asked>(1);
-        let (outbox, from) = sync_channel(1);
+        let (to, inbox) = bounded::<Asked>(1);
+        let (outbox, from) = bounded(1);
         let work = move || {
             while let Ok(asked) = inbox.recv() {
                 let answer = match asked {
@@ -63,7 +62,7 @@ impl Cockpit {
         };
         // Nobody joins it: it ends with its cockpit, unless its driver hangs.
         let made = std::thread::Builder::new().name("driver".into()).spawn(work);
-        made.map_err(|e| Error::io("start", Path::new("a thread"), e))?;
+        made.map_err(|e| Error::unavailable(format!("a thread for the driver `{name}`"), e.to_string()))?;
         Ok(Self { name, sensors, to, from, busy: false, late: 0 })
     }
     /// The driver's name.

@@ -162,11 +162,13 @@ impl AlignThread {
         (made, incomplete)
     }
     /// Takes note of rejected frames of the reference. A source counts one before it sends the next frame, so nothing is passed by.
+    /// Those of other sensors are forgotten: they make no bundle.
     fn heed(&mut self) {
-        let reference = self.aligner.reference();
-        let gaps = self.tallies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&reference).map(|t| std::mem::take(&mut t.gaps));
-        let now = HostTime::now();
-        gaps.into_iter().flatten().for_each(|gap| self.aligner.lost(gap, now));
+        let (reference, now) = (self.aligner.reference(), HostTime::now());
+        for (sensor, tally) in self.tallies.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            let gaps = tally.gaps.drain(..).filter(|_| *sensor == reference);
+            gaps.for_each(|gap| self.aligner.lost(gap, now));
+        }
     }
     fn full(&self, made: u64) -> bool {
         self.limit.is_some_and(|limit| made >= limit)
