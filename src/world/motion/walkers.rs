@@ -242,3 +242,48 @@ impl Walker {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::scene::{Town, TownSpec};
+
+    /// At lights whose drivers have red, a pedestrian goes, but not in front of somebody who turns across.
+    #[test]
+    fn nobody_steps_out_before_a_car_that_cannot_stop() {
+        let town = Town::new(&TownSpec::named("town-01").unwrap()).unwrap();
+        let net = &town.network;
+        let lit = |w: &&Walk| w.crossing.is_some_and(|c| net.crossings[c].light.is_some());
+        let walk = net.walks.iter().find(lit).unwrap();
+        let crossing = walk.crossing.unwrap();
+        let mut signals = Signals::default();
+        signals.update(net, 0.0);
+        signals.force(net.crossings[crossing].light.unwrap(), Some(Signal::Red));
+        signals.update(net, 0.0);
+        let walker = Walker::by_chance(1, &town.gallery, net, Rng::new(1)).unwrap();
+        let (length, middle) = (walk.centre.length(), walk.centre.at(walk.centre.length() / 2.0));
+        // Along the road that is crossed, and along the crossing.
+        let (along, across) = ([-middle.heading.sin(), middle.heading.cos()], middle.direction());
+        let may = |away: f64, way: [f64; 2], speed: f64| {
+            let car = Thing {
+                id: 2,
+                footprint: Footprint {
+                    centre: [middle.x - away * along[0], middle.y - away * along[1]],
+                    heading: way[1].atan2(way[0]),
+                    half: [2.3, 0.9],
+                },
+                velocity: way.map(|w| w * speed),
+                walker: false,
+                visitor: true,
+            };
+            walker.may_cross(crossing, walk, net, &signals, &[car])
+        };
+        assert!(!may(8.0, along, 7.5), "a car comes");
+        assert!(may(8.0, along, 0.0), "it stands");
+        assert!(may(60.0, along, 7.5), "it is far");
+        assert!(may(length / 2.0 + 6.0, across, 10.0), "it passes the junction another way");
+        signals.force(net.crossings[crossing].light.unwrap(), Some(Signal::Green));
+        signals.update(net, 0.0);
+        assert!(!walker.may_cross(crossing, walk, net, &signals, &[]), "drivers have green");
+    }
+}
