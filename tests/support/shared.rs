@@ -1,4 +1,6 @@
 //! Data that only some have.
+#![allow(clippy::print_stdout)]
+
 use std::path::{Path, PathBuf};
 
 /// A folder or file of `../shared`, or a printed line.
