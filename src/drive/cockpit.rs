@@ -11,8 +11,8 @@
 use super::driver::{Course, Driver, Instant, SensorSpec};
 use crate::carla::VehicleControl;
 use crate::types::{Error, Result};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant as Clock};
 
 /// How often a wait looks whether it should end.
@@ -33,7 +33,7 @@ enum Answer {
 pub struct Cockpit {
     name: String,
     sensors: Vec<SensorSpec>,
-    to: Sender<Asked>,
+    to: SyncSender<Asked>,
     from: Receiver<Answer>,
     /// Whether it still has something in hand.
     busy: bool,
@@ -47,8 +47,8 @@ impl Cockpit {
     /// Where the system gives no thread.
     pub fn new(mut driver: impl Driver + 'static) -> Result<Self> {
         let (name, sensors) = (driver.name().to_owned(), driver.sensors());
-        let (to, inbox) = bounded::<Asked>(1);
-        let (outbox, from) = bounded(1);
+        let (to, inbox) = sync_channel::<Asked>(1);
+        let (outbox, from) = sync_channel(1);
         let work = move || {
             while let Ok(asked) = inbox.recv() {
                 let answer = match asked {
