@@ -1,6 +1,10 @@
 //! Bad input through the whole program: each fault is one line of error or a counted rejection with its reason, nothing else is lost, nothing panics.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
 
+#[path = "support/disk.rs"]
+mod disk;
+
+use disk::SmallDisk;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -250,27 +254,6 @@ fn a_cut_recording_plays_what_it_holds_and_a_foreign_one_is_refused() {
     fs::write(&path, b"PNG or so, but no recording at all").unwrap();
     let error = place.refused(&["configs/replay.toml"]);
     assert!(error.contains("an MCAP file") && error.contains("recording.mcap"), "{error}");
-}
-
-/// A disk of 400 KiB, where this process may mount one.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=400k", "none"]).arg(at).output();
-        let mounted = mounted.is_ok_and(|out| out.status.success());
-        if !mounted {
-            println!("skipped: no disk can be mounted here");
-        }
-        mounted.then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).output();
-    }
 }
 
 #[test]

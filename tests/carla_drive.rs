@@ -48,7 +48,7 @@ fn the_expert_drives_all_of_town_short_and_one_seed_gives_one_result() {
             let driven = drive(&config, route, 0, &mut expert(), &|| true).unwrap();
             let r = driven.record;
             assert!(!r.infractions.iter().any(|i| i.kind == Kind::RedLight), "{:?}", r.infractions);
-            (r.route_id.clone(), r.score(Rules::V2_0).score_composed, r.completed, r.infractions, r.steps, driven.trace)
+            (r.route_id.clone(), r.score(Rules::V1_0).score_composed, r.completed, r.infractions, r.steps, driven.trace)
         };
         routes.iter().take(count).map(one).collect::<Vec<_>>()
     };
@@ -271,7 +271,7 @@ fn who_drives_blind_is_seen_to_hit_something() {
     let server = server(0, 6);
     let routes = generated("town-short").unwrap();
     let found = routes.iter().take(4).map(|r| drive(&config(&server), r, 0, &mut Cockpit::new(Blind).unwrap(), &|| true).unwrap().record);
-    let scores: Vec<f64> = found.map(|r| r.score(Rules::V2_0).score_composed).collect();
+    let scores: Vec<f64> = found.map(|r| r.score(Rules::V1_0).score_composed).collect();
     assert!(scores.iter().any(|s| *s < 70.0), "{scores:?}");
 }
 

@@ -1,16 +1,30 @@
-//! Video files through OpenCV (feature `opencv`): what the sink writes, the source reads.
+//! Video files and cameras through OpenCV (feature `opencv`): what the sink writes, the source reads; a camera whose cable is pulled.
 #![cfg(feature = "opencv")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, missing_docs)]
 
+#[path = "support/disk.rs"]
+mod disk;
+
+use disk::SmallDisk;
+use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-fn run(folder: &Path, config: &str) -> serde_json::Value {
+/// Runs a configuration: exit status, what was printed, the report.
+fn ran(folder: &Path, config: &str, set: &[(&str, &str)]) -> (i32, String, Value) {
     std::fs::write(folder.join("c.toml"), config).unwrap();
     let arguments = ["run", "c.toml", "--viewer", "none", "--report", "report.json"];
-    let out = Command::new(env!("CARGO_BIN_EXE_sensorium")).args(arguments).current_dir(folder).output().unwrap();
-    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
-    serde_json::from_slice(&std::fs::read(folder.join("report.json")).unwrap()).unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sensorium"));
+    let out = command.args(arguments).envs(set.iter().copied()).current_dir(folder).output().unwrap();
+    let said = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    let report = std::fs::read(folder.join("report.json")).unwrap_or_else(|_| panic!("no report: {said}"));
+    (out.status.code().unwrap(), said, serde_json::from_slice(&report).unwrap())
+}
+
+fn run(folder: &Path, config: &str) -> Value {
+    let (code, said, report) = ran(folder, config, &[]);
+    assert_eq!(code, 0, "{said}");
+    report
 }
 
 #[test]
@@ -29,4 +43,55 @@ fn a_written_video_is_read_again_frame_by_frame() {
     assert_eq!(written["bundles"], read["bundles"]);
     assert_eq!(read["sensors"][0]["sensor"], "camera");
     assert_eq!(read["sensors"][0]["used"], 10);
+}
+
+#[test]
+fn a_film_that_a_full_disk_cut_off_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(&folder.path().join("small")) else { return };
+    let pairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/irvis");
+    let write = |path: &str| {
+        format!(
+            "name = 'write'\nmode = 'offline'\n[source.pairs]\nkind = 'ir_visible'\nroot = {pairs:?}\n[stage.large]\nkind = 'resize'\n\
+             sensor = 'visible'\nwidth = 1280\nheight = 960\n[sink.film]\nkind = 'video'\npath = {path:?}\nwhat = 'visible'\n"
+        )
+    };
+    for path in ["small/film.avi", "small/film.mp4"] {
+        std::fs::write(folder.path().join("small/filler"), vec![0; 380_000]).unwrap();
+        let (code, said, report) = ran(folder.path(), &write(path), &[]);
+        assert_eq!((code, report["adds_up"].as_bool()), (1, Some(true)), "{said}");
+        assert!(said.contains("film: failed") && said.contains(path), "{said}");
+        std::fs::remove_file(folder.path().join("small/filler")).unwrap();
+        let _ = std::fs::remove_file(folder.path().join(path));
+    }
+}
+
+/// A process that preloads this has a V4L2 camera; none where no C compiler is.
+fn camera(folder: &Path) -> Option<String> {
+    let library = folder.join("camera.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/camera.c");
+    let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).arg("-ldl").status();
+    let made = made.is_ok_and(|status| status.success());
+    if !made {
+        println!("skipped: no C compiler makes a camera here");
+    }
+    made.then(|| library.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_camera_is_seen_until_its_cable_is_pulled() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = camera(folder.path()) else { return };
+    let config = "name = 'watch'\nmode = 'live'\n[source.usb]\nkind = 'video'\ncamera = 9\nwidth = 96\nheight = 64\n\
+                  [sink.results]\nkind = 'results'\ndir = 'seen'\n[sink.film]\nkind = 'video'\npath = 'film.avi'\nwhat = 'camera'\n";
+    let set = [("LD_PRELOAD", &*library), ("CAMERA", "/dev/video9"), ("CAMERA_PICTURES", "20")];
+    let (code, said, report) = ran(folder.path(), config, &set);
+    assert!(said.contains("/dev/video9"), "{said}");
+    let sensor = &report["sensors"][0];
+    assert_eq!((report["adds_up"].as_bool(), sensor["sensor"].as_str()), (Some(true), Some("camera")), "{said}");
+    assert!((15..=20).contains(&sensor["used"].as_u64().unwrap()), "{said}");
+    println!("exit {code}\n{said}");
+    // What the film holds is what the camera saw: the size that was asked for, red on the left and blue on the right.
+    let read = "name = 'read'\nmode = 'offline'\n[source.film]\nkind = 'video'\npath = 'film.avi'\n[sink.record]\nkind = 'mcap'\npath = 'r.mcap'\n";
+    assert_eq!(run(folder.path(), read)["bundles"].as_u64(), sensor["used"].as_u64());
 }

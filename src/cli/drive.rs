@@ -43,8 +43,8 @@ pub struct Args {
     /// Blueprint of the ego vehicle
     #[arg(long, default_value = "vehicle.tesla.model3")]
     vehicle: String,
-    /// Whose rules score: 1.0, 2.0 or 2.1
-    #[arg(long, default_value = "2.0")]
+    /// Whose rules score: 1.0 (as in the papers on Town05 and Longest6), 2.0 or 2.1 (both with a minimum speed)
+    #[arg(long, default_value = "1.0")]
     rules: String,
     /// Milliseconds a step that the driver may take; later it brakes, and that is counted
     #[arg(long, value_name = "MS")]
@@ -228,7 +228,15 @@ fn line(r: &Record, rules: Rules, done: usize, total: usize) -> String {
     let s = r.score(rules);
     format!(
         "[{done}/{total}] route {} ({}): {:.1} = {:.1} % x {:.2}, {}; {:.0} m, {:.1} s simulated in {:.1} s",
-        r.route_id, r.town, s.score_composed, s.score_route, s.score_penalty, r.status, r.length, r.duration_game, r.duration_system
+        r.route_id,
+        r.town,
+        s.score_composed,
+        s.score_route,
+        s.score_penalty,
+        r.ending(rules),
+        r.length,
+        r.duration_game,
+        r.duration_system
     )
 }
 
@@ -253,8 +261,11 @@ fn told(records: &[Record], s: &Summary, compared: Option<&Comparison>, rules: R
             format!("+- {:.2}", v.half_interval)
         );
     }
+    let others = Rules::ALL.into_iter().filter(|other| *other != rules);
+    let others: Vec<String> = others.map(|o| format!("{:.2} by rules {}", summary(records, o).driving_score.mean, o.name())).collect();
+    let _ = writeln!(out, "the same drives: driving score {}", others.join(", "));
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    records.iter().flat_map(|r| &r.infractions).for_each(|i| *kinds.entry(i.kind.key()).or_default() += 1);
+    records.iter().flat_map(|r| r.infractions(rules)).for_each(|i| *kinds.entry(i.kind.key()).or_default() += 1);
     for (kind, count) in kinds {
         let _ = writeln!(out, "{kind:<36} {count:>3}");
     }

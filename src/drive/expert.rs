@@ -20,6 +20,8 @@ pub struct Expert {
     green: HashMap<i64, f64>,
     last: f64,
     waited: f64,
+    /// Seconds that it still backs up.
+    backing: f64,
 }
 
 const COMFORT: f64 = 2.5;
@@ -31,6 +33,10 @@ const STARTS: f64 = 1.4;
 const BRISK: f64 = 8.0;
 /// Who has set off at the same moment as somebody else still stops so far behind the line, metres: less is taken back, more is in the way.
 const FIRM: f64 = -2.0;
+/// Seconds of standing nose to nose after which it makes room, and for how long; at this pace (m/s).
+const STUCK: f64 = 20.0;
+const BACKING: f64 = 5.0;
+const BACKWARDS: f64 = 1.5;
 
 impl Driver for Expert {
     fn name(&self) -> &str {
@@ -43,6 +49,10 @@ impl Driver for Expert {
     fn step(&mut self, now: &Instant) -> Result<VehicleControl> {
         let seconds = (now.time - self.last).clamp(0.0, 0.5);
         self.last = now.time;
+        if self.backs_up(now, seconds) {
+            let throttle = if now.ego.speed > -BACKWARDS { 0.3 } else { 0.0 };
+            return Ok(VehicleControl { throttle, reverse: true, ..VehicleControl::default() });
+        }
         let steer = pursue(now);
         let mut wish = follow(now.ego.speed, desired(now), None);
         if let Some((gap, speed, _)) = leader(now) {
@@ -216,7 +226,30 @@ fn near(a: &Footprint, b: &Footprint, reach: f64) -> bool {
     (a.centre[0] - b.centre[0]).hypot(a.centre[1] - b.centre[1]) < reach
 }
 
+/// Whether somebody's footprint is in the ground of the ego's width from its front (or, below 0, its rear) so many metres on.
+fn occupied<'a>(now: &Instant, metres: f64, mut others: impl Iterator<Item = &'a Body>) -> bool {
+    let e = &now.ego.footprint;
+    let (sin, cos) = e.heading.sin_cos();
+    let middle = metres.signum() * e.half[0] + metres / 2.0;
+    let centre = [e.centre[0] + cos * middle, e.centre[1] + sin * middle];
+    let ground = Footprint { centre, heading: e.heading, half: [metres.abs() / 2.0, e.half[1]] };
+    others.any(|o| ground.overlap(&o.footprint).is_some())
+}
+
 impl Expert {
+    /// Whether to make room: two who stand nose to nose wait for each other for ever, unless one of them backs up.
+    fn backs_up(&mut self, now: &Instant, seconds: f64) -> bool {
+        let faces = |o: &&Body| {
+            let stands = o.velocity[0].hypot(o.velocity[1]) < 0.3;
+            !o.walker && stands && wrap(o.footprint.heading - now.ego.footprint.heading).abs() > 1.9
+        };
+        if self.backing > 0.0 {
+            self.backing -= seconds;
+        } else if self.waited > STUCK && occupied(now, 4.0, now.others.iter().filter(faces)) {
+            (self.waited, self.backing) = (0.0, BACKING);
+        }
+        self.backing > 0.0 && !occupied(now, -3.0, now.others.iter())
+    }
     /// Gaps to the lines where to stop.
     fn stops(&mut self, now: &Instant, seconds: f64) -> Vec<f64> {
         let here = along(now);
@@ -303,5 +336,54 @@ impl Expert {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::carla::Version;
+    use crate::drive::driver::Ego;
+    use crate::drive::way::Dense;
+    use crate::world::scene::Station;
+    use std::sync::Arc;
+
+    #[test]
+    fn who_stands_nose_to_nose_makes_room_where_there_is_some() {
+        let body = |x: f64, heading: f64| Body {
+            id: 1,
+            footprint: Footprint { centre: [x, 0.0], heading, half: [2.2, 1.0] },
+            velocity: [0.0; 2],
+            yaw_rate: 0.0,
+            height: 1.5,
+            walker: false,
+        };
+        let point = |n: u32| Point { at: Station { x: f64::from(n), ..Station::default() }, s: f64::from(n), limit: 8.0, command: 4 };
+        let way = Arc::new(Dense { points: (0..100).map(point).collect(), stops: Vec::new() });
+        // Whether it reverses at any time in 30 s of standing still at x = 20.
+        let reverses = |others: Vec<Body>| {
+            let mut expert = Expert::default();
+            (0..600).any(|n| {
+                let ego =
+                    Ego { footprint: body(20.0, 0.0).footprint, speed: 0.0, most_steer: 1.0, wheelbase: 2.7, limit: 8.0, light: None };
+                let now = Instant {
+                    time: f64::from(n) * 0.05,
+                    frame: 0,
+                    ego,
+                    way: Arc::clone(&way),
+                    at: 20,
+                    others: others.clone(),
+                    lights: HashMap::new(),
+                    sensors: HashMap::new(),
+                    version: Version::V0_9_16,
+                };
+                expert.step(&now).unwrap().reverse
+            })
+        };
+        let (facing, leading, behind) = (body(26.0, std::f64::consts::PI), body(26.0, 0.0), body(14.0, 0.0));
+        assert!(reverses(vec![facing]));
+        assert!(!reverses(vec![leading]), "a queue is no knot");
+        assert!(!reverses(vec![facing, behind]), "nobody is pushed");
+        assert!(!reverses(vec![body(32.0, std::f64::consts::PI)]), "there is room enough between them");
     }
 }

@@ -1,10 +1,11 @@
-//! What goes wrong on a route: collisions, red lights, stop signs, lanes left, deviation, standing still, time over.
+//! What goes wrong on a route: collisions, red lights, stop signs, lanes left, a pace below the traffic's, deviation, standing still, time over.
 //!
 //! *In*: the ego's state of each step, messages of its collision sensor, the way and, where the town is known, its lanes. *Out*:
 //! infractions in the leaderboard's kinds. *Invariant*: one contact with one actor is one infraction, however many steps it lasts.
 
 use super::driver::Ego;
 use super::lanes::{Lanes, OVER, TURNED};
+use super::pace::Pace;
 use super::way::Dense;
 use crate::carla::{Collision, LightColour};
 use crate::eval::driving::{Infraction, Kind};
@@ -32,6 +33,7 @@ pub struct Judge {
     driven: f64,
     outside: f64,
     before: Option<[f64; 2]>,
+    pace: Pace,
     /// What the simulator said of the light that the ego stood under.
     under: Option<LightColour>,
 }
@@ -50,6 +52,8 @@ pub struct Step<'a> {
     pub aside: f64,
     /// Colours of lights.
     pub lights: &'a HashMap<usize, LightColour>,
+    /// Mean speed of all other vehicles, m/s; none where there are none.
+    pub traffic: Option<f64>,
 }
 
 /// What is known of the ground that the ego drives on.
@@ -83,6 +87,10 @@ impl Judge {
     fn note(&mut self, kind: Kind, step: &Step<'_>, message: String) {
         self.found.push(Infraction { kind, time: step.time, place: step.ego.footprint.centre, message });
     }
+    fn slower(&mut self, percent: f64, time: f64) {
+        let message = format!("Average speed is {percent}% of the surrounding traffic's one");
+        self.found.push(Infraction { kind: Kind::MinSpeed(percent), time, place: self.before.unwrap_or_default(), message });
+    }
     /// A message of the collision sensor.
     pub fn collision(&mut self, event: &Collision, step: &Step<'_>) {
         let other = &event.other.description.id;
@@ -111,6 +119,9 @@ impl Judge {
         self.driven += gone;
         if !ground.inside(step.ego) {
             self.outside += gone;
+        }
+        if let Some(percent) = self.pace.step(step, way.length()) {
+            self.slower(percent, step.time);
         }
         self.stops(step, way);
         if !matches!(ground, Ground::Known(_)) {
@@ -168,8 +179,11 @@ impl Judge {
             }
         }
     }
-    /// Closes the book: the share of the way driven outside its lanes is one infraction.
+    /// Closes the book: the last quarter's pace, and the share of the way driven outside its lanes, which is one infraction.
     pub fn close(mut self, time: f64) -> Vec<Infraction> {
+        if let Some(percent) = self.pace.last() {
+            self.slower(percent, time);
+        }
         let percent = 100.0 * self.outside / self.driven.max(1.0);
         if percent > 0.5 {
             let message =
@@ -207,7 +221,7 @@ mod tests {
         for (n, speed) in speeds.iter().enumerate() {
             along += speed;
             let ego = ego([along, aside], *speed);
-            let step = Step { time: n as f64, seconds: 1.0, ego: &ego, along, aside: aside.abs(), lights };
+            let step = Step { time: n as f64, seconds: 1.0, ego: &ego, along, aside: aside.abs(), lights, traffic: None };
             ended = judge.step(&step, way, Ground::Unknown);
             if ended.is_some() {
                 break;
@@ -274,7 +288,7 @@ mod tests {
         let mut judge = Judge::default();
         let mut hit = |time: f64, id: u32, what: &str| {
             let ego = ego([0.0; 2], 1.0);
-            let step = Step { time, seconds: 0.05, ego: &ego, along: 0.0, aside: 0.0, lights: &none };
+            let step = Step { time, seconds: 0.05, ego: &ego, along: 0.0, aside: 0.0, lights: &none, traffic: None };
             let mut event = Collision::default();
             event.other.id = id;
             event.other.description.id = what.to_owned();
@@ -308,7 +322,7 @@ mod tests {
                 let ego = Ego { footprint, ..ego(place, 5.0) };
                 // The jump aside and back is no driving.
                 judge.before = Some([place[0] - at.direction()[0], place[1] - at.direction()[1]]);
-                let step = Step { time: f64::from(n), seconds: 1.0, ego: &ego, along: 0.0, aside: 0.0, lights: &none };
+                let step = Step { time: f64::from(n), seconds: 1.0, ego: &ego, along: 0.0, aside: 0.0, lights: &none, traffic: None };
                 judge.step(&step, &straight(Vec::new()), Ground::Known(net));
             }
             kinds(&judge.close(40.0))
@@ -327,7 +341,7 @@ mod tests {
             let mut judge = Judge::default();
             for (n, (light, speed)) in seen.iter().enumerate() {
                 let ego = Ego { light: *light, ..ego([n as f64, 0.0], *speed) };
-                let step = Step { time: n as f64, seconds: 0.05, ego: &ego, along: 0.0, aside: 0.0, lights: &lights };
+                let step = Step { time: n as f64, seconds: 0.05, ego: &ego, along: 0.0, aside: 0.0, lights: &lights, traffic: None };
                 judge.step(&step, &way, Ground::Unknown);
             }
             judge.close(9.0).iter().filter(|i| i.kind == Kind::RedLight).count()

@@ -10,6 +10,7 @@ mod expert;
 pub mod judge;
 pub mod lanes;
 mod letfuser;
+mod pace;
 mod picture;
 pub mod pilot;
 mod recorder;

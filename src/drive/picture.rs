@@ -47,7 +47,7 @@ pub fn picture(way: &Dense, trace: &[[f64; 2]], record: &Record, rules: Rules) -
             y - 8.0
         );
     }
-    for (n, event) in record.infractions.iter().enumerate() {
+    for (n, event) in record.infractions(rules).enumerate() {
         let (x, y) = at(event.place);
         let _ = writeln!(
             out,
@@ -56,14 +56,14 @@ pub fn picture(way: &Dense, trace: &[[f64; 2]], record: &Record, rules: Rules) -
             n + 1
         );
     }
-    let title = format!("route {} in {}, repetition {}: {}", record.route_id, record.town, record.repetition, record.status);
+    let title = format!("route {} in {}, repetition {}: {}", record.route_id, record.town, record.repetition, record.ending(rules));
     let _ = writeln!(out, "<text x=\"20\" y=\"26\" font-size=\"17\">{}</text>", escaped(&title));
     let scores = format!(
         "driving score {:.1} = completion {:.1} % x penalty {:.2}; {:.0} m in {:.1} s (grey: the route, blue: driven)",
         s.score_composed, s.score_route, s.score_penalty, record.length, record.duration_game
     );
     let _ = writeln!(out, "<text x=\"20\" y=\"46\" font-size=\"13\" fill=\"#444\">{}</text>", escaped(&scores));
-    for (n, event) in record.infractions.iter().enumerate().take(8) {
+    for (n, event) in record.infractions(rules).enumerate().take(8) {
         let text = listed(n, event);
         let _ = writeln!(
             out,

@@ -101,6 +101,14 @@ impl Directory {
     }
 }
 
+/// Mean speed of the vehicles among `others`, m/s.
+fn pace(others: &[Body]) -> Option<f64> {
+    let vehicles = || others.iter().filter(|b| !b.walker);
+    let sum: f64 = vehicles().map(|b| b.velocity[0].hypot(b.velocity[1])).sum();
+    let count = num::u32(vehicles().count());
+    (count > 0).then(|| sum / f64::from(count))
+}
+
 /// The ground that an actor covers.
 fn ground(at: &Transform, actor: &Actor) -> Footprint {
     let pose = axes::isometry(at);
@@ -241,7 +249,8 @@ fn attempt(
         trace.push(centre);
         let along = way.points.get(at).map_or(0.0, |p| p.s);
         let lights = directory.lights(&snapshot);
-        let step = Step { time, seconds: STEP, ego: &me, along, aside, lights: &lights };
+        let others = directory.bodies(&snapshot, ego.id);
+        let step = Step { time, seconds: STEP, ego: &me, along, aside, lights: &lights, traffic: pace(&others) };
         while let Some(message) = bumps.next(Duration::ZERO) {
             let (_, body) = Header::read(&message)?;
             judge.collision(&packed::<Collision>(body, version)?, &step);
@@ -252,7 +261,6 @@ fn attempt(
             break;
         }
         ended = judge.step(&step, &way, ground);
-        let others = directory.bodies(&snapshot, ego.id);
         let now = Arc::new(Now { time, frame, ego: me, way: Arc::clone(&way), at, others, lights, sensors, version });
         let thought = Instant::now();
         let wished = driver.step(&now, config.deadline, go_on)?;

@@ -1,13 +1,13 @@
 //! One camera's or one fusing stage's pictures into a video file, through OpenCV (feature `opencv`).
 //!
 //! *In*: packets. *Out*: Motion JPEG in `.avi` or MPEG-4 part 2 in `.mp4`, one picture per bundle. *Invariant*: a bundle
-//! is written once, and all pictures have the size of the first.
+//! is written once, all pictures have the size of the first, and a file that holds fewer than were written is an error.
 
 use crate::runtime::{Cx, Layout, Sink};
 use crate::types::{Error, Modality, Outcome, OutcomeKind, Packet, Payload, Result, RgbImage, SensorId, nearest};
 use opencv::core::{Mat, Size, Vec3b};
 use opencv::prelude::*;
-use opencv::videoio::VideoWriter;
+use opencv::videoio::{CAP_ANY, CAP_PROP_FRAME_COUNT, VideoCapture, VideoWriter};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl VideoConfig {
         if !(self.rate_hz.is_finite() && self.rate_hz > 0.0) {
             return Err(Error::mismatch("a positive rate_hz", self.rate_hz.to_string(), "video sink"));
         }
-        Ok(VideoSink { config: self, codec, open: None, last: None, scratch: Vec::new() })
+        Ok(VideoSink { config: self, codec, open: None, last: None, written: 0, scratch: Vec::new() })
     }
 }
 
@@ -54,6 +54,7 @@ pub struct VideoSink {
     codec: [char; 4],
     open: Option<(VideoWriter, [usize; 2])>,
     last: Option<u64>,
+    written: u32,
     scratch: Vec<u8>,
 }
 
@@ -72,6 +73,17 @@ impl VideoSink {
             Payload::Rgb(image) => Some(Arc::clone(image)),
             _ => None,
         })
+    }
+    /// Whether the file holds every picture: OpenCV says nothing of a write that failed, as on a full disk.
+    fn complete(&self) -> Result<()> {
+        let path = &self.config.path;
+        let held = path.to_str().and_then(|name| VideoCapture::from_file(name, CAP_ANY).ok());
+        let held = held.and_then(|film| film.get(CAP_PROP_FRAME_COUNT).ok()).filter(|count| count.is_finite()).unwrap_or(0.0);
+        if held < f64::from(self.written) {
+            let found = format!("{held} of {} pictures are in the file; is the disk full?", self.written);
+            return Err(Error::io("write", path, found));
+        }
+        Ok(())
     }
     fn create(&self, width: i32, height: i32) -> Result<VideoWriter> {
         let path = &self.config.path;
@@ -125,11 +137,15 @@ impl Sink for VideoSink {
         let picture = Mat::new_rows_cols_with_bytes::<Vec3b>(height, width, &self.scratch).map_err(refused)?;
         writer.write(&picture).map_err(refused)?;
         self.last = Some(packet.head.seq);
+        self.written += 1;
         Ok(())
     }
     fn finish(&mut self, _cx: &Cx) -> Result<()> {
         match self.open.take() {
-            Some((mut writer, _)) => writer.release().map_err(|e| self.refused(&e)),
+            Some((mut writer, _)) => {
+                writer.release().map_err(|e| self.refused(&e))?;
+                self.complete()
+            }
             None => Ok(()),
         }
     }

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 /// Whose rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Rules {
-    /// Leaderboard 1.0: factors multiply; no minimum speed, no scenario time-out.
+    /// Leaderboard 1.0: factors multiply; no minimum speed, no scenario time-out. Town05 and Longest6 are scored by it, LeTFuser too.
+    #[default]
     #[serde(rename = "1.0")]
     V1_0,
     /// Leaderboard 2.0: factors multiply.
-    #[default]
     #[serde(rename = "2.0")]
     V2_0,
     /// Leaderboard 2.1: weights add up, the penalty is one over one plus their sum.
@@ -29,6 +29,8 @@ pub enum Rules {
 }
 
 impl Rules {
+    /// All of them, the oldest first.
+    pub const ALL: [Self; 3] = [Self::V1_0, Self::V2_0, Self::V2_1];
     /// By its number.
     ///
     /// # Errors
@@ -114,17 +116,21 @@ impl Kind {
         "vehicle_blocked",
         "yield_emergency_vehicle_infractions",
     ];
+    /// Whether these rules know it.
+    pub fn counts(&self, rules: Rules) -> bool {
+        rules != Rules::V1_0 || !matches!(self, Self::MinSpeed(_) | Self::ScenarioTimeout | Self::YieldEmergency)
+    }
     /// Factor of 1.0 and 2.0.
     fn factor(&self, rules: Rules) -> f64 {
-        let new = rules != Rules::V1_0;
         match *self {
+            _ if !self.counts(rules) => 1.0,
             Self::CollisionPedestrian => 0.5,
             Self::CollisionVehicle => 0.6,
             Self::CollisionLayout => 0.65,
             Self::RedLight => 0.7,
             Self::StopSign => 0.8,
-            Self::ScenarioTimeout | Self::YieldEmergency if new => 0.7,
-            Self::MinSpeed(p) if new => 1.0 - 0.3 * (1.0 - share(p)),
+            Self::ScenarioTimeout | Self::YieldEmergency => 0.7,
+            Self::MinSpeed(p) => 1.0 - 0.3 * (1.0 - share(p)),
             Self::OutsideLanes(p) => 1.0 - share(p),
             _ => 1.0,
         }
