@@ -134,6 +134,14 @@ fn our_client_drives_our_server_in_every_version() {
                 break;
             }
         }
+        // Each listener joins in its own time; this one hears only what is hit after that.
+        for _ in 0..50 {
+            c.tell(&Call::SetActorCollisions { id: ego.id, enabled: true }).unwrap();
+            frame = c.tick().unwrap().header.frame;
+            if bumps.frame(frame, Duration::from_millis(50)).is_ok() {
+                break;
+            }
+        }
         c.control(ego.id, &VehicleControl { throttle: 0.5, ..VehicleControl::default() }).unwrap();
         c.tell(&Call::SetActorTargetVelocity { id: ego.id, vector: Vector3D::new(2.0, 0.0, 0.0) }).unwrap();
         c.tell(&Call::SetActorCollisions { id: ego.id, enabled: true }).unwrap();

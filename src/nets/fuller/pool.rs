@@ -9,7 +9,7 @@ use super::frustum::{Cells, Run};
 use crate::nets::simd::{self, Kernel, Simd};
 use rayon::prelude::*;
 
-/// Channels that are summed together: one vector register of 512 bits.
+/// Channels that are summed together: one vector register of 512 bits, or two of 256.
 const LANES: usize = 16;
 
 /// What is pooled.
@@ -110,6 +110,17 @@ impl Kernel for Column<'_> {
                     }
                 }
                 *sum = total;
+                continue;
+            }
+            if let [low, high] = S::as_mut_simd_f32s(target).0 {
+                let (mut a, mut b) = (*low, *high);
+                for (w, f) in w.iter().zip(f) {
+                    if let [f, g] = S::as_simd_f32s(f).0 {
+                        let w = simd.splat_f32s(*w);
+                        (a, b) = (simd.mul_add_f32s(w, *f, a), simd.mul_add_f32s(w, *g, b));
+                    }
+                }
+                (*low, *high) = (a, b);
                 continue;
             }
             for (w, f) in w.iter().zip(f) {

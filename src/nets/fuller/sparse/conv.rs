@@ -2,7 +2,7 @@
 //!
 //! *In*: features of the input sites, a [`Rule`], for a block's end the features that go around it. *Out*: features of the output sites.
 //! *Invariant*: BatchNorm is folded into weights and bias; the output is written once. A tile of output sites is summed in the cache,
-//! four sites by 32 channels in registers, over weights packed in that order: nothing is gathered into or scattered from memory.
+//! four sites (two where a register holds 8 numbers) by 32 channels in registers, over weights packed in that order: nothing is gathered into or scattered from memory.
 
 use super::rule::{Rule, Shape, TILE};
 use crate::nets::blocks::batch_norm;
@@ -146,10 +146,15 @@ impl Kernel for Job<'_> {
             let Some(weights) = self.conv.packed.get(position * per_position..(position + 1) * per_position) else { return };
             for (weights, sums) in weights.chunks_exact(inputs * LANES).zip(self.sums.chunks_exact_mut(TILE)) {
                 let weights = weights.as_chunks::<LANES>().0;
-                // Two vectors make a strip only on a unit of 16 numbers.
-                let (groups, rest) = if S::F32_LANES * 2 == LANES { now.as_chunks::<ROWS>() } else { (&[] as &[_], now) };
+                // As many sites at once as leave every sum in a register: 32 channels are two vectors of 16 numbers, or four of 8.
+                let sixteen = S::F32_LANES * 2 == LANES;
+                let (groups, rest) = if sixteen { now.as_chunks::<ROWS>() } else { (&[] as &[_], now) };
+                let (couples, rest) = if S::F32_LANES * 4 == LANES { rest.as_chunks::<2>() } else { (&[] as &[_], rest) };
                 for group in groups {
                     four(simd, group, self.features, inputs, weights, sums);
+                }
+                for couple in couples {
+                    two(simd, couple, self.features, inputs, weights, sums);
                 }
                 for pair in rest {
                     one(simd, *pair, self.features, inputs, weights, sums);
@@ -196,6 +201,41 @@ fn four<S: Simd>(
     }
 }
 
+/// Two sites by 32 channels of four vectors each; the sums stay in eight registers of sixteen.
+#[inline(always)]
+fn two<S: Simd>(
+    simd: S,
+    [one, other]: &[(u32, u32); 2],
+    features: &[f32],
+    inputs: usize,
+    weights: &[[f32; LANES]],
+    sums: &mut [[f32; LANES]],
+) {
+    let row = |(_, input): &(u32, u32)| {
+        let start = num::usize(*input) * inputs;
+        features.get(start..start + inputs).unwrap_or_default()
+    };
+    let zero = simd.splat_f32s(0.0);
+    let load = |(out, _): &(u32, u32)| match sums.get(num::usize(*out)).map(|s| S::as_simd_f32s(s).0) {
+        Some([a, b, c, d]) => [*a, *b, *c, *d],
+        _ => [zero; 4],
+    };
+    let ([mut a0, mut b0, mut c0, mut d0], [mut a1, mut b1, mut c1, mut d1]) = (load(one), load(other));
+    for (weight, (x0, x1)) in weights.iter().zip(row(one).iter().zip(row(other))) {
+        let [a, b, c, d] = S::as_simd_f32s(weight).0 else { return };
+        let (x0, x1) = (simd.splat_f32s(*x0), simd.splat_f32s(*x1));
+        (a0, a1) = (simd.mul_add_f32s(x0, *a, a0), simd.mul_add_f32s(x1, *a, a1));
+        (b0, b1) = (simd.mul_add_f32s(x0, *b, b0), simd.mul_add_f32s(x1, *b, b1));
+        (c0, c1) = (simd.mul_add_f32s(x0, *c, c0), simd.mul_add_f32s(x1, *c, c1));
+        (d0, d1) = (simd.mul_add_f32s(x0, *d, d0), simd.mul_add_f32s(x1, *d, d1));
+    }
+    for ((out, _), sum) in [(one, [a0, b0, c0, d0]), (other, [a1, b1, c1, d1])] {
+        if let Some(target) = sums.get_mut(num::usize(*out)).map(|s| S::as_mut_simd_f32s(s).0) {
+            target.iter_mut().zip(sum).for_each(|(t, s)| *t = s);
+        }
+    }
+}
+
 /// One site by 32 channels.
 #[inline(always)]
 fn one<S: Simd>(simd: S, pair: (u32, u32), features: &[f32], inputs: usize, weights: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
@@ -210,6 +250,18 @@ fn one<S: Simd>(simd: S, pair: (u32, u32), features: &[f32], inputs: usize, weig
             }
         }
         (*x, *y) = (a, b);
+        return;
+    }
+    if let [w, x, y, z] = S::as_mut_simd_f32s(sum).0 {
+        let (mut a, mut b, mut c, mut d) = (*w, *x, *y, *z);
+        for (weight, value) in weights.iter().zip(row) {
+            if let [p, q, r, s] = S::as_simd_f32s(weight).0 {
+                let value = simd.splat_f32s(*value);
+                (a, b) = (simd.mul_add_f32s(value, *p, a), simd.mul_add_f32s(value, *q, b));
+                (c, d) = (simd.mul_add_f32s(value, *r, c), simd.mul_add_f32s(value, *s, d));
+            }
+        }
+        (*w, *x, *y, *z) = (a, b, c, d);
         return;
     }
     for (weight, value) in weights.iter().zip(row) {
