@@ -175,8 +175,13 @@ fn who_hangs_holds_up_neither_the_drive_nor_what_comes_after() {
     let route = &generated("town-short").unwrap()[0];
     let short = Config { deadline: Some(Duration::from_millis(2)), patience: Duration::from_secs(5), ..config(&server) };
     let mut hung = sleeper(30, 3600);
-    let r = drive(&short, route, 0, &mut hung, &|| true).unwrap().record;
+    let driven = drive(&short, route, 0, &mut hung, &|| true).unwrap();
+    let r = driven.record;
     assert!(r.status.starts_with("Failed") && r.completed < 50.0, "{} {}", r.status, r.completed);
+    // What it had driven before counts, as a share of the way.
+    let along = |place: &[f64; 2]| driven.way.points[driven.way.nearest(*place, 0).0].s;
+    let furthest = driven.trace.iter().map(along).fold(0.0, f64::max);
+    assert!(furthest > 0.5 && (r.completed - 100.0 * furthest / r.length).abs() < 0.1, "{} % of {} m, {furthest} m", r.completed, r.length);
     assert!(r.missed_deadlines >= r.steps - 30 && r.steps > 1000, "{} of {}", r.missed_deadlines, r.steps);
     let refused = drive(&short, route, 0, &mut hung, &|| true).unwrap_err().to_string();
     assert!(refused.contains("sleeper"), "{refused}");

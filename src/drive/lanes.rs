@@ -227,6 +227,32 @@ mod tests {
     }
 
     #[test]
+    fn connections_begin_and_end_where_the_roads_that_they_name_do() {
+        let town = Town::new(&TownSpec::named("town-02").unwrap()).unwrap();
+        let text = opendrive("town-02", &town.network);
+        let document = Document::parse(&text).unwrap();
+        let roads: HashMap<_, _> =
+            document.descendants().filter(|n| n.has_tag_name("road")).map(|r| (r.attribute("id").unwrap(), r)).collect();
+        // A road's first or last point.
+        let end = |road: Node<'_, '_>, start: bool| {
+            let pieces: Vec<_> = named(child(road, "planView").unwrap(), "geometry").collect();
+            if start { along(pieces[0], 0.0).0 } else { along(pieces[pieces.len() - 1], number(pieces[pieces.len() - 1], "length")).0 }
+        };
+        let mut seen = 0;
+        for road in roads.values().filter(|r| r.attribute("junction") != Some("-1")) {
+            for (name, start) in [("predecessor", true), ("successor", false)] {
+                let Some(link) = child(child(*road, "link").unwrap(), name) else { continue };
+                let other = roads[link.attribute("elementId").unwrap()];
+                let [[a, b], [x, y]] = [end(*road, start), end(other, link.attribute("contactPoint") == Some("start"))];
+                // Beside each other on the width of a street.
+                assert!((x - a).hypot(y - b) < 12.0, "{} of road {}: {:.1} m", name, road.attribute("id").unwrap(), (x - a).hypot(y - b));
+                seen += 1;
+            }
+        }
+        assert!(seen > 100, "{seen}");
+    }
+
+    #[test]
     fn a_maps_origin_is_its_own_or_the_leaderboards() {
         assert_eq!(georeference("+proj=tmerc +lat_0=4.9e+1 +lon_0=-8 +k=1"), [49.0, -8.0]);
         assert_eq!(georeference("<OpenDRIVE/>"), [42.0, 2.0]);

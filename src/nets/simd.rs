@@ -30,3 +30,34 @@ impl<K: Kernel> WithSimd for Wrap<K> {
 pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     Arch::new().dispatch(Wrap(kernel))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Lanes;
+    impl Kernel for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        fn run<S: Simd>(self, _simd: S) -> usize {
+            S::F32_LANES
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_widest_unit_of_the_machine_is_used() {
+        let has = |avx512: bool, avx2: bool| {
+            if avx512 {
+                16
+            } else if avx2 {
+                8
+            } else {
+                1
+            }
+        };
+        let avx512 = std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512dq");
+        let avx2 = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+        assert!(run(Lanes) >= has(avx512, avx2), "{} numbers a vector", run(Lanes));
+    }
+}
