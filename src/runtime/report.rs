@@ -202,7 +202,8 @@ impl Report {
         let sampled = |p: Policy| matches!(p, Policy::Sample(_));
         let edges: u64 = self.edges.iter().filter(|e| !sampled(e.policy)).map(|e| e.replaced + e.refused).sum();
         let sensors: u64 = self.sensors.iter().map(|s| s.tally.late).sum();
-        let nodes: u64 = self.nodes.iter().map(|n| n.failed).sum();
+        // Who hangs has lost at least what it had in hand.
+        let nodes: u64 = self.nodes.iter().map(|n| n.failed + u64::from(n.hung)).sum();
         self.lost = edges + sensors + nodes;
         self.adds_up = self.sensors.iter().all(|s| s.tally.adds_up()) && self.edges.iter().all(EdgeReport::adds_up);
         self

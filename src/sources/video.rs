@@ -5,9 +5,7 @@
 //! rejected reading, a hundred of them in a row are the end of the source.
 
 use crate::runtime::{Cx, Reading, SensorInfo, Source};
-use crate::types::{
-    Buffer, Calibration, Error, Frame, HostTime, Modality, Payload, Pool, PoolFill, Result, RgbImage, SensorId, SensorTime, num,
-};
+use crate::types::{Buffer, Calibration, Error, Frame, Modality, Payload, Pool, PoolFill, Result, RgbImage, SensorId, SensorTime, num};
 use opencv::core::{CV_8UC3, Mat};
 use opencv::prelude::*;
 use opencv::videoio::{

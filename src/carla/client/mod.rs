@@ -39,6 +39,8 @@ pub struct Client {
     found: Option<EpisodeSettings>,
     mine: Vec<u32>,
     world: Option<Stream>,
+    /// Whether its stream has brought a snapshot yet: only then does the server know its listener.
+    heard: bool,
     library: Vec<ActorDefinition>,
 }
 
@@ -49,7 +51,16 @@ impl Client {
     /// Where nobody answers in time, or the server speaks a version that is not ours; both versions are named.
     pub fn connect(host: &str, port: u16, patience: Duration) -> Result<Self> {
         let link = Link::connect(host, port, patience)?;
-        let mut client = Self { link, patience, announced: String::new(), found: None, mine: Vec::new(), world: None, library: Vec::new() };
+        let mut client = Self {
+            link,
+            patience,
+            announced: String::new(),
+            found: None,
+            mine: Vec::new(),
+            world: None,
+            heard: false,
+            library: Vec::new(),
+        };
         client.announced = client.ask(&Call::Version {})?;
         client.link.version = Version::of(&client.announced).map_err(|e| e.at(client.link.place().to_owned()))?;
         Ok(client)
@@ -109,7 +120,7 @@ impl Client {
     /// The server's words where there is no such map.
     pub fn load(&mut self, name: &str) -> Result<()> {
         let before = self.episode()?.id;
-        self.world = None;
+        (self.world, self.heard) = (None, false);
         let call = Call::LoadNewEpisode { name: name.to_owned(), reset_settings: true, layers: 0xFFFF };
         let result = self.link.exchange(&call, LOADING)?;
         rpc::done(call.method(), &result, self.link.version)?;
@@ -170,13 +181,13 @@ impl Client {
     /// Where no snapshot comes in time.
     pub fn tick(&mut self) -> Result<Snapshot> {
         let patience = self.patience;
-        let fresh = self.world.is_none();
         self.world()?;
-        if fresh {
+        if !self.heard {
             // A listener that joins hears only what comes later.
             for _ in 0..100 {
                 let frame: u64 = self.ask(&Call::TickCue {})?;
                 if let Ok(snapshot) = self.world()?.snapshot(frame, Duration::from_millis(100)) {
+                    self.heard = true;
                     return Ok(snapshot);
                 }
             }

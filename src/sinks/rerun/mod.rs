@@ -24,8 +24,10 @@ use std::time::Duration;
 
 /// Packets that may wait between us and a viewer before more are left out.
 const BACKLOG: u64 = 64;
-/// Time that the last data may take to reach file and viewer.
-const FLUSH: Duration = Duration::from_secs(20);
+/// Time that the last data may take to reach file and viewer, and that closing them may. Together they are less than what counts as
+/// hanging, so that what went wrong is told: Rerun waits for a writer that a full disk has ended.
+const FLUSH: Duration = Duration::from_secs(6);
+const CLOSE: Duration = Duration::from_secs(3);
 
 /// What the colour of a point tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -123,7 +125,7 @@ pub struct RerunSink {
 impl Drop for RerunSink {
     fn drop(&mut self) {
         if let Some(opened) = self.served.take() {
-            opened.close(FLUSH);
+            opened.close(CLOSE);
         }
     }
 }
@@ -236,7 +238,7 @@ impl Sink for RerunSink {
         if opened.web_url.is_some() {
             self.served = Some(opened);
         } else {
-            opened.close(FLUSH);
+            opened.close(CLOSE);
         }
         match (&self.config.record, flushed) {
             (Some(path), Err(e)) => Err(Error::io("write", path, e)),
