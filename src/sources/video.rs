@@ -186,7 +186,7 @@ impl Source for VideoSource {
             Ok(true) => {}
             Ok(false) if !self.live => return Ok(self.stopped()),
             Ok(false) => return self.rejected(format!("the camera gave no picture ({})", self.place)),
-            Err(e) => return self.rejected(format!("{e} ({})", self.place)),
+            Err(e) => return self.rejected(refused(&self.place, &e).to_string()),
         }
         let captured = self.stamp();
         let image = match self.picture() {

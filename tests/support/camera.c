@@ -17,11 +17,13 @@
 #include <unistd.h>
 
 #define MOST 8
+/* Bytes between buffers: whole pages for the largest picture, whatever the present size. */
+#define ROOM (640 * 480 * 2)
 static int camera = -1, width = 64, height = 48, queue[64], first, last, given;
 static unsigned char *memory[MOST];
+static size_t length_of[MOST];
 
 static size_t bytes(void) { return (size_t)width * height * 2; }
-static size_t room(void) { return (bytes() + 4095) & ~(size_t)4095; }
 
 static int opened(const char *path) {
     const char *mine = getenv("CAMERA");
@@ -56,15 +58,18 @@ OPEN2(__open64_2)
     void *name(void *at, size_t length, int protection, int flags, int fd, off_t offset) {                            \
         void *(*real)(void *, size_t, int, int, int, off_t) =                                                         \
             (void *(*)(void *, size_t, int, int, int, off_t))dlsym(RTLD_NEXT, #name);                                 \
-        void *got = real(at, length, protection, flags, fd, offset);                                                  \
-        if (fd >= 0 && fd == camera && got != MAP_FAILED && (size_t)offset / room() < MOST)                           \
-            memory[(size_t)offset / room()] = got;                                                                    \
+        /* Who watches only reads; the pictures are drawn here. */                                                    \
+        if (fd >= 0 && fd == camera) protection |= PROT_WRITE;                                                        \
+        void *got = real(at, length, protection, flags, fd, fd >= 0 && fd == camera ? 0 : offset);                    \
+        if (fd >= 0 && fd == camera && got != MAP_FAILED && (size_t)offset / ROOM < MOST)                           \
+            memory[(size_t)offset / ROOM] = got, length_of[(size_t)offset / ROOM] = length;                         \
         return got;                                                                                                   \
     }
 MMAP(mmap)
 MMAP(mmap64)
 
-static void draw(unsigned char *to) {
+static void draw(unsigned char *to, size_t room) {
+    if (room < bytes()) return;
     /* BT.601: red is Y 81 U 90 V 240, blue Y 41 U 240 V 110. */
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x += 2, to += 4) {
@@ -138,20 +143,20 @@ static int answer(unsigned long request, void *about) {
     case VIDIOC_QUERYBUF: {
         struct v4l2_buffer *b = about;
         b->length = bytes();
-        b->m.offset = b->index * room();
+        b->m.offset = b->index * ROOM;
         return 0;
     }
     case VIDIOC_QBUF: queue[last++ % 64] = ((struct v4l2_buffer *)about)->index; return 0;
     case VIDIOC_DQBUF: {
         struct v4l2_buffer *b = about;
-        if (first == last) return refuse(EAGAIN);
+        if (first == last || !memory[queue[first % 64]]) return refuse(EAGAIN);
         struct timespec pause = {0, 20 * 1000 * 1000};
         nanosleep(&pause, 0);
         b->index = queue[first++ % 64];
-        b->bytesused = bytes();
+        b->bytesused = b->length = bytes();
         b->sequence = given++;
         gettimeofday(&b->timestamp, 0);
-        draw(memory[b->index]);
+        draw(memory[b->index], length_of[b->index]);
         return 0;
     }
     case VIDIOC_STREAMON:
