@@ -102,7 +102,7 @@ impl Directory {
 }
 
 /// Mean speed of the vehicles among `others`, m/s.
-fn pace(others: &[Body]) -> Option<f64> {
+fn traffic_speed(others: &[Body]) -> Option<f64> {
     let vehicles = || others.iter().filter(|b| !b.walker);
     let sum: f64 = vehicles().map(|b| b.velocity[0].hypot(b.velocity[1])).sum();
     let count = num::u32(vehicles().count());
@@ -250,7 +250,7 @@ fn attempt(
         let along = way.points.get(at).map_or(0.0, |p| p.s);
         let lights = directory.lights(&snapshot);
         let others = directory.bodies(&snapshot, ego.id);
-        let step = Step { time, seconds: STEP, ego: &me, along, aside, lights: &lights, traffic: pace(&others) };
+        let step = Step { time, seconds: STEP, ego: &me, along, aside, lights: &lights, traffic: traffic_speed(&others) };
         while let Some(message) = bumps.next(Duration::ZERO) {
             let (_, body) = Header::read(&message)?;
             judge.collision(&packed::<Collision>(body, version)?, &step);

@@ -24,8 +24,8 @@ use std::time::Duration;
 
 /// Packets that may wait between us and a viewer before more are left out.
 const BACKLOG: u64 = 64;
-/// Time that the last data may take to reach file and viewer, and that closing them may. Together they are less than what counts as
-/// hanging, so that what went wrong is told: Rerun waits for a writer that a full disk has ended.
+/// Time that the last data may take to reach file and viewer, and that closing them may. Together they are less than what by default
+/// counts as hanging, so that what went wrong is told: Rerun waits for a writer that a full disk has ended.
 const FLUSH: Duration = Duration::from_secs(6);
 const CLOSE: Duration = Duration::from_secs(3);
 

@@ -2,7 +2,8 @@
 //!
 //! *In*: features of the input sites, a [`Rule`], for a block's end the features that go around it. *Out*: features of the output sites.
 //! *Invariant*: BatchNorm is folded into weights and bias; the output is written once. A tile of output sites is summed in the cache,
-//! four sites (two where a register holds 8 numbers) by 32 channels in registers, over weights packed in that order: nothing is gathered into or scattered from memory.
+//! four sites (two where a register holds 8 numbers) by 32 channels in registers, over weights packed in that order: nothing is gathered
+//! into or scattered from memory.
 
 use super::rule::{Rule, Shape, TILE};
 use crate::nets::blocks::batch_norm;
@@ -164,6 +165,13 @@ impl Kernel for Job<'_> {
     }
 }
 
+/// Features of a pair's input site.
+#[inline(always)]
+fn row<'f>((_, input): &(u32, u32), features: &'f [f32], inputs: usize) -> &'f [f32] {
+    let start = num::usize(*input) * inputs;
+    features.get(start..start + inputs).unwrap_or_default()
+}
+
 /// Four sites by 32 channels; the sums stay in eight registers while the weights pass by.
 #[inline(always)]
 fn four<S: Simd>(
@@ -174,10 +182,7 @@ fn four<S: Simd>(
     weights: &[[f32; LANES]],
     sums: &mut [[f32; LANES]],
 ) {
-    let row = |(_, input): &(u32, u32)| {
-        let start = num::usize(*input) * inputs;
-        features.get(start..start + inputs).unwrap_or_default()
-    };
+    let row = |pair| row(pair, features, inputs);
     let zero = simd.splat_f32s(0.0);
     let load = |(out, _): &(u32, u32)| match sums.get(num::usize(*out)).map(|s| S::as_simd_f32s(s).0) {
         Some([a, b]) => [*a, *b],
@@ -211,10 +216,7 @@ fn two<S: Simd>(
     weights: &[[f32; LANES]],
     sums: &mut [[f32; LANES]],
 ) {
-    let row = |(_, input): &(u32, u32)| {
-        let start = num::usize(*input) * inputs;
-        features.get(start..start + inputs).unwrap_or_default()
-    };
+    let row = |pair| row(pair, features, inputs);
     let zero = simd.splat_f32s(0.0);
     let load = |(out, _): &(u32, u32)| match sums.get(num::usize(*out)).map(|s| S::as_simd_f32s(s).0) {
         Some([a, b, c, d]) => [*a, *b, *c, *d],
@@ -239,8 +241,8 @@ fn two<S: Simd>(
 /// One site by 32 channels.
 #[inline(always)]
 fn one<S: Simd>(simd: S, pair: (u32, u32), features: &[f32], inputs: usize, weights: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
-    let start = num::usize(pair.1) * inputs;
-    let (Some(sum), Some(row)) = (sums.get_mut(num::usize(pair.0)), features.get(start..start + inputs)) else { return };
+    let row = row(&pair, features, inputs);
+    let Some(sum) = sums.get_mut(num::usize(pair.0)) else { return };
     if let [x, y] = S::as_mut_simd_f32s(sum).0 {
         let (mut a, mut b) = (*x, *y);
         for (weight, value) in weights.iter().zip(row) {
