@@ -7,7 +7,7 @@ use serde::Serialize;
 pub struct Machine {
     /// The processor's own name.
     pub processor: String,
-    /// Its widest vector unit that kernels are compiled for.
+    /// Its vector unit, as our kernels use it.
     pub vectors: &'static str,
     /// Hardware threads that this process may use.
     pub threads: usize,
@@ -33,7 +33,7 @@ impl Machine {
         let kib = read("/proc/meminfo", "MemTotal").and_then(|v| v.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()));
         Self {
             processor: read("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
-            vectors: vectors(),
+            vectors: crate::nets::vector_unit(),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory_gib: kib.unwrap_or(0.0) / f64::from(1 << 20),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
@@ -58,22 +58,6 @@ impl Machine {
             self.processor, self.vectors, self.threads, self.memory_gib, self.system, self.version, self.commit
         )
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn vectors() -> &'static str {
-    if std::is_x86_feature_detected!("avx512f") {
-        "AVX-512"
-    } else if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-        "AVX2"
-    } else {
-        "SSE2"
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-const fn vectors() -> &'static str {
-    if cfg!(target_arch = "aarch64") { "NEON" } else { "no vectors" }
 }
 
 /// A line of this process's memory account (`VmRSS` now, `VmHWM` at its most) in bytes; 0 where the system does not tell.

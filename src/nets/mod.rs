@@ -26,6 +26,7 @@ pub use card::{CARDS, Card};
 pub use device::{DeviceChoice, pick};
 pub use loader::{Init, Leaves, Loader, Misshapen, Report};
 pub use options::{options, read as read_options};
+pub use simd::vector_unit;
 pub use taps::{TapChoice, Taps};
 pub use weights::{Named, Weights};
 

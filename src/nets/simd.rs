@@ -31,18 +31,28 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     Arch::new().dispatch(Wrap(kernel))
 }
 
+struct Lanes;
+impl Kernel for Lanes {
+    type Output = usize;
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// The unit that kernels run on here, by how many numbers its vectors hold.
+pub fn vector_unit() -> &'static str {
+    match run(Lanes) {
+        16 => "AVX-512",
+        8 => "AVX2",
+        4 => "vectors of 4",
+        _ => "no vectors",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Lanes;
-    impl Kernel for Lanes {
-        type Output = usize;
-        #[inline(always)]
-        fn run<S: Simd>(self, _simd: S) -> usize {
-            S::F32_LANES
-        }
-    }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
